@@ -1,0 +1,158 @@
+"""A project: its root folder, its paths and its settings, found from the current directory."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hop_tasks.errors import ModeError, ProjectError
+from hop_tasks.settings import Layer, Settings, environment_layer
+from hop_tasks.versions import Version
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SETTINGS_FILE = "pyproject.toml"
+STATE_FOLDER = ".hop"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A directory whose `pyproject.toml` has `[tool.hop]`."""
+
+    root: Path
+    settings: Settings
+
+    @classmethod
+    def find(
+        cls,
+        start: Path | str | None = None,
+        *,
+        configuration: Mapping[str, Any] | None = None,
+        environ: Mapping[str, str] | None = None,
+        **flags: Any,
+    ) -> Project:
+        """The project that `start` lies in.
+
+        Args:
+            start: a folder in the project; the current directory by default.
+            configuration: settings on top of the file's, such as Invoke's under `hop`.
+            environ: variables on top of those; `os.environ` by default.
+            flags: settings on top of all; None means not given.
+
+        Raises ProjectError if no folder upwards is a project, or if settings are wrong.
+        """
+        folder = Path(start or Path.cwd()).resolve()
+        for root in (folder, *folder.parents):
+            raw = read_settings_file(root / SETTINGS_FILE)
+            if raw is not None:
+                layers: list[Layer] = [
+                    (f"{SETTINGS_FILE} [tool.hop]", raw),
+                    ("Invoke's configuration", dict(configuration or {})),
+                    environment_layer(os.environ if environ is None else environ),
+                    ("flags", {key: value for key, value in flags.items() if value is not None}),
+                ]
+                return cls(root, Settings.from_layers(layers))
+        raise ProjectError(
+            f"{folder} is not in a project (no {SETTINGS_FILE} with [tool.hop] here or above)",
+            hint="hop new NAME --devel, or hop init --devel in an existing repository",
+        )
+
+    @property
+    def name(self) -> str:
+        """The project's name."""
+        return self.settings.name
+
+    @property
+    def patches(self) -> Path:
+        """The folder of all patch files."""
+        return self.root / "Patches"
+
+    @property
+    def releases(self) -> Path:
+        """The folder of the schemas of all releases."""
+        return self.root / "Releases"
+
+    @property
+    def package_folder(self) -> Path:
+        """The folder of the Python package."""
+        return self.root / self.settings.package
+
+    @property
+    def backups(self) -> Path:
+        """The folder of the backups."""
+        return self.root / Path(self.settings.backups).expanduser()
+
+    @property
+    def embedded_data(self) -> Path:
+        """The data folder of the embedded server."""
+        return self.root / STATE_FOLDER / "pgdata"
+
+    def make_state_folder(self) -> None:
+        """Make the folder of what belongs to this place only; Git ignores it whatever the project's .gitignore says."""
+        folder = self.root / STATE_FOLDER
+        folder.mkdir(exist_ok=True)
+        (folder / ".gitignore").write_text("*\n")
+
+    def patch_folder(self, version: Version) -> Path:
+        """The folder of the patch files of one release."""
+        return self.patches / version.folder
+
+    def schema_path(self, version: Version) -> str:
+        """The path, from the root, of the schema of one release."""
+        return f"Releases/{self.name}-{version}.sql"
+
+    def require_development(self, verb: str) -> None:
+        """Raises ModeError where `verb`, a command of development, must not run."""
+        self.require_devel(verb)
+        self.require_not_production(verb)
+
+    def require_not_production(self, verb: str) -> None:
+        """Raises ModeError in a place that is production."""
+        if self.settings.production:
+            raise ModeError(
+                f"this place is production (setting production or HOP_PRODUCTION); {verb} works in development only, "
+                "because it can lose data",
+                hint="hop upgrade brings production to the newest release",
+            )
+
+    def require_production(self, verb: str) -> None:
+        """Raises ModeError where `verb`, a command of production, must not run."""
+        self.require_devel(verb)
+        if not self.settings.production:
+            raise ModeError(
+                f"this place is development; {verb} works in production only",
+                hint=f"HOP_PRODUCTION=1 hop {verb}, if this is the production system; hop apply in development",
+            )
+
+    def require_devel(self, verb: str) -> None:
+        """Raises ModeError in a project that does not track versions."""
+        if not self.settings.devel:
+            raise ModeError(
+                f"{verb} needs version tracking, and this project was made without --devel "
+                "(only status and sync-package make sense in it)",
+                hint="hop init --devel starts version tracking here",
+            )
+
+
+def read_settings_file(path: Path) -> dict[str, Any] | None:
+    """The table `[tool.hop]` of a pyproject.toml; None if there is no such file or table. Raises ProjectError."""
+    try:
+        with path.open("rb") as file:
+            data = tomllib.load(file)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProjectError(f"{path} is not valid TOML: {error}", hint=f"correct {path}") from error
+    except PermissionError as error:
+        raise ProjectError(f"{path} cannot be read: {error.strerror}") from error
+    table = data.get("tool", {}).get("hop")
+    if table is not None and not isinstance(table, dict):
+        raise ProjectError(f"{path}: [tool.hop] must be a table")
+    return table

@@ -1,0 +1,158 @@
+"""Settings in two states: raw mappings from several places, and the one validated `Settings` that travels."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from hop_tasks.errors import ProjectError, UsageError
+from hop_tasks.names import MAIN_BRANCH, check_package_name, check_project_name
+
+Layer = tuple[str, Mapping[str, Any]]
+"""Where some raw settings come from, in a person's words, and the settings."""
+
+TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
+
+ENVIRONMENT_PREFIX = "HOP_"
+PLACE_ONLY_IN_FILES = frozenset({"name", "url"})
+"""Settings without a variable of their own: the name is the project's, the URL's variable is HOP_DATABASE_URL."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The validated settings of a project: `[tool.hop]`, then Invoke's configuration, then `HOP_*`, then flags.
+
+    Attributes:
+        name: the project; also its database, where no URL names one.
+        package: the Python package that hop keeps in step with the database.
+        devel: whether releases are managed; False for a project made without --devel.
+        production: whether this place runs production.
+        url: the database's URL; better given by HOP_DATABASE_URL, without a password in a file.
+        main_branch: the branch that holds the released history.
+        generator: what writes the package: `tables` or `none`.
+        tests: the command that must pass before a release, in words; empty for none.
+        backups: the folder for backups, absolute or below the project.
+        maintenance_database: the database to connect to for creating, renaming and dropping others.
+        client_programs: the folder of pg_dump, pg_restore and psql; searched for when None.
+        lock_timeout: how long, in seconds, a deployment waits for a lock on a table before it gives up.
+        lock_wait: how long, in seconds, a command waits for another hop on the same database.
+    """
+
+    name: str
+    package: str
+    devel: bool = True
+    production: bool = False
+    url: str | None = None
+    main_branch: str = MAIN_BRANCH
+    generator: str = "tables"
+    tests: tuple[str, ...] = ("pytest",)
+    backups: str = "Backups"
+    maintenance_database: str = "postgres"
+    client_programs: str | None = None
+    lock_timeout: float = 3.0
+    lock_wait: float = 0.0
+
+    @classmethod
+    def from_layers(cls, layers: Sequence[Layer]) -> Settings:
+        """Merge raw settings, later layers on top, and validate the result.
+
+        Raises ProjectError that lists every wrong value with the place it comes from.
+        """
+        problems: list[str] = []
+        values: dict[str, Any] = {}
+        for source, raw in layers:
+            for key, value in raw.items():
+                parse = PARSERS.get(key)
+                if parse is None:
+                    close = difflib.get_close_matches(key, PARSERS, n=1)
+                    problems.append(
+                        f"{source}: unknown setting {key!r}" + (f", {close[0]!r} is meant?" if close else "")
+                    )
+                    continue
+                try:
+                    values[key] = parse(value)
+                except UsageError as error:
+                    problems.append(f"{source}: {key}: {error.message}")
+                except (TypeError, ValueError) as error:
+                    problems.append(f"{source}: {key} = {value!r}: {error}")
+        given = {key for _, raw in layers for key in raw}
+        problems += [f"{layers[0][0]}: {key!r} is missing" for key in ("name", "package") if key not in given]
+        if problems:
+            count = len(problems)
+            raise ProjectError(
+                f"{count} wrong setting{'s' if count > 1 else ''}: " + "; ".join(problems),
+                hint="correct [tool.hop] in pyproject.toml, invoke.yaml or the variable named",
+            )
+        return cls(**values)
+
+
+def environment_layer(environ: Mapping[str, str]) -> Layer:
+    """The settings in variables `HOP_<SETTING>`. Other variables that begin so are not settings and are left alone."""
+    raw = {
+        field.name: environ[variable]
+        for field in fields(Settings)
+        if field.name not in PLACE_ONLY_IN_FILES and (variable := ENVIRONMENT_PREFIX + field.name.upper()) in environ
+    }
+    return "environment", raw
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("a text that is not empty is needed")
+    return value
+
+
+def _boolean(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lower() in TRUE_WORDS | FALSE_WORDS:
+        return value.strip().lower() in TRUE_WORDS
+    raise ValueError("true or false is needed")
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError("a number of seconds is needed")
+    try:
+        seconds = float(value)
+    except ValueError:
+        raise ValueError("a number of seconds is needed") from None
+    if not 0 <= seconds <= 86_400:
+        raise ValueError("between 0 and 86400 seconds are possible")
+    return seconds
+
+
+def _command(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        words = shlex.split(value)
+        return () if words == ["none"] else tuple(words)
+    if isinstance(value, (list, tuple)) and all(isinstance(word, str) for word in value):
+        return tuple(value)
+    raise ValueError("a command is needed, as a text or a list of words")
+
+
+def _generator(value: object) -> str:
+    from hop_tasks.package import find_generator
+
+    return find_generator(_text(value)).name
+
+
+PARSERS: Mapping[str, Callable[[Any], Any]] = {
+    "name": lambda value: check_project_name(_text(value)),
+    "package": lambda value: check_package_name(_text(value)),
+    "devel": _boolean,
+    "production": _boolean,
+    "url": _text,
+    "main_branch": _text,
+    "generator": _generator,
+    "tests": _command,
+    "backups": _text,
+    "maintenance_database": _text,
+    "client_programs": _text,
+    "lock_timeout": _seconds,
+    "lock_wait": _seconds,
+}
