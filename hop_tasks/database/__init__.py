@@ -1,0 +1,1 @@
+"""The service that other services use: servers, databases, connections, locks, client programs."""

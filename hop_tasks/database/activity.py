@@ -1,0 +1,49 @@
+"""Whether anybody wrote to a development database since hop made it, at the price of one small query.
+
+PostgreSQL counts the rows inserted, updated and deleted for each table, the catalogs' own included, so that a table
+that a person created counts too. The sum is noted when hop has finished its work; another sum later means that
+somebody wrote. Counters that were lost in a crash differ as well, and then the safe answer is given.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hop_tasks.database.admin import await_end_of_sessions
+from hop_tasks.database.engines import Database
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+WRITES = """
+    SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint
+    FROM pg_stat_all_tables AS counted
+    JOIN pg_class ON pg_class.oid = counted.relid
+    WHERE counted.schemaname NOT IN ('half_orm_meta', 'pg_toast')
+      AND NOT pg_class.relisshared
+      AND counted.relid NOT IN ('pg_statistic'::regclass, 'pg_statistic_ext_data'::regclass)
+"""
+"""Rows written, less what ANALYZE writes, TOAST's own tables, catalogs of the whole server, and the registry."""
+
+
+def note_writes(admin: Connection, database: Database) -> None:
+    """Note how many rows have been written so far to a database that only hop has been in."""
+    with database.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS half_orm_meta.hop_writes (writes bigint NOT NULL)")
+        connection.exec_driver_sql("TRUNCATE half_orm_meta.hop_writes")
+        connection.commit()
+    # The counters of a session are complete once it has ended.
+    await_end_of_sessions(admin, database.name)
+    with database.connect() as connection:
+        connection.exec_driver_sql("INSERT INTO half_orm_meta.hop_writes " + WRITES)
+        connection.commit()
+
+
+def written_since(admin: Connection, database: Database) -> bool:
+    """Whether rows were written since `note_writes` by sessions that have ended; True when that is not known."""
+    await_end_of_sessions(admin, database.name)
+    with database.connect() as connection:
+        if connection.exec_driver_sql("SELECT to_regclass('half_orm_meta.hop_writes') IS NULL").scalar_one():
+            return True
+        noted = connection.exec_driver_sql("SELECT writes FROM half_orm_meta.hop_writes").scalar()
+        return bool(connection.exec_driver_sql(WRITES).scalar_one() != noted)

