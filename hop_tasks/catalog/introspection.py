@@ -1,0 +1,101 @@
+"""Reading a database's catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from hop_tasks.catalog.expressions import spread_array_casts
+from hop_tasks.catalog.objects import Catalog, CatalogObject
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, CursorResult
+
+SETTINGS = {
+    # Nothing but PostgreSQL's own is visible, so every other name is qualified; temporary objects hide nothing.
+    "search_path": "pg_catalog, pg_temp",
+    "quote_all_identifiers": "off",
+    # How constants are spelt in defaults, constraints, views and partition bounds.
+    "bytea_output": "hex",
+    "DateStyle": "ISO, MDY",
+    "extra_float_digits": "1",
+    "IntervalStyle": "postgres",
+    "lc_monetary": "C",
+    "standard_conforming_strings": "on",
+    "TimeZone": "UTC",
+    "xmlbinary": "base64",
+    # The planner would compile the long query, which takes longer than running it.
+    "jit": "off",
+}
+"""The settings that decide how PostgreSQL spells a definition, as they are while the catalog is read."""
+
+
+def read_catalog(connection: Connection) -> Catalog:
+    """The catalog of the connection's database, read in one statement and therefore of one moment.
+
+    Within a transaction of the caller it stays within it, and the locks of its views (ACCESS SHARE on the tables
+    they read) are kept until that transaction ends. Settings of the session are as before afterwards.
+    """
+    with _transaction(connection) as joined:
+        before = _current_settings(connection) if joined else {}
+        rows = _run(connection, f"{_settings_statement()};\n{_resource('objects.sql')}").all()
+        if before:
+            _restore_settings(connection, before)
+    return Catalog(
+        tuple(CatalogObject(kind, identity, spread_array_casts(definition)) for kind, identity, definition in rows)
+    )
+
+
+def has_user_objects(connection: Connection) -> bool:
+    """Whether the database holds a relation, function or type that is neither an extension's nor the registry's."""
+    with _transaction(connection):
+        return bool(_run(connection, _resource("user_objects.sql")).scalar_one())
+
+
+@contextmanager
+def _transaction(connection: Connection) -> Iterator[bool]:
+    """Join the caller's transaction (true), or begin and end one."""
+    if connection.in_transaction():
+        yield True
+    else:
+        with connection.begin():
+            yield False
+
+
+def _run(connection: Connection, script: str) -> CursorResult[Any]:
+    """The last result of a script that is sent as it is: all at once, its percent signs and colons untouched.
+
+    In autocommit such a script is one transaction, so a transaction's settings hold from its start to its end.
+    """
+    return connection.exec_driver_sql(script, execution_options={"no_parameters": True, "stream_results": False})
+
+
+@cache
+def _resource(name: str) -> str:
+    return files("hop_tasks.catalog").joinpath(name).read_text(encoding="utf-8")
+
+
+@cache
+def _settings_statement() -> str:
+    from sqlalchemy import func, select
+    from sqlalchemy.dialects.postgresql.psycopg2 import dialect
+
+    statement = select(*(func.pg_catalog.set_config(name, value, True) for name, value in SETTINGS.items()))
+    return str(statement.compile(dialect=dialect(), compile_kwargs={"literal_binds": True}))
+
+
+def _current_settings(connection: Connection) -> dict[str, str]:
+    from sqlalchemy import func, select
+
+    statement = select(*(func.pg_catalog.current_setting(name) for name in SETTINGS))
+    return dict(zip(SETTINGS, connection.execute(statement).one(), strict=True))
+
+
+def _restore_settings(connection: Connection, before: dict[str, str]) -> None:
+    # Only after success: a failed statement ends the transaction or its savepoint, and the settings with it.
+    from sqlalchemy import func, select
+
+    connection.execute(select(*(func.pg_catalog.set_config(name, value, True) for name, value in before.items())))
