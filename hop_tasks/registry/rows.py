@@ -1,0 +1,165 @@
+"""Reading and writing the registry: which releases a database has had, and whether it is production."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from hop_tasks.errors import ModeError, StateError
+from hop_tasks.versions import Version
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True)
+class ReleaseRow:
+    """One release as the registry of a database has it.
+
+    `applied_by` and `applied_at` are filled in by the server when they are None.
+    """
+
+    version: Version
+    message: str
+    commit: str | None
+    author: str | None
+    checksum: str | None
+    duration: timedelta | None
+    applied_from: str | None
+    hop_version: str | None
+    applied_by: str | None = None
+    applied_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class RegistryState:
+    """What the registry of a database says.
+
+    Attributes:
+        exists: whether there is a registry at all.
+        production: whether the database is stamped as production.
+        last: the newest release, None for a registry without rows.
+    """
+
+    exists: bool
+    production: bool = False
+    last: ReleaseRow | None = None
+
+    @property
+    def version(self) -> Version:
+        """The release that the database is at. Raises StateError if the registry is missing or empty."""
+        if self.last is None:
+            raise StateError("the database has no registry of releases", hint="hop shows the state")
+        return self.last.version
+
+    def require_development(self, database: str, verb: str) -> None:
+        """Raises ModeError if the database is stamped as production: `verb` could lose data."""
+        if self.production:
+            raise ModeError(
+                f"database {database} is stamped as production; {verb} could lose its data and was refused",
+                hint="check HOP_DATABASE_URL; for a copy of production in development: "
+                "UPDATE half_orm_meta.database SET production = false",
+            )
+
+
+_PRESENT = "SELECT to_regclass('half_orm_meta.hop_release') IS NOT NULL"
+
+
+def read_state(connection: Connection) -> RegistryState:
+    """The registry of the connection's database, one left by half_orm's own tool included."""
+    from sqlalchemy import Boolean, func, select
+    from sqlalchemy.dialects.postgresql import JSONB
+
+    from hop_tasks.registry.tables import DATABASE
+
+    if not connection.exec_driver_sql(_PRESENT).scalar_one():
+        return RegistryState(exists=False)
+    # Read by way of JSON, the row of a registry that lacks our columns yet has nulls for them.
+    own = func.to_jsonb(DATABASE.table_valued(), type_=JSONB)
+    production = connection.execute(select(func.bool_or(own["production"].astext.cast(Boolean)))).scalar_one()
+    rows = read_releases(connection, limit=1)
+    return RegistryState(exists=True, production=bool(production), last=rows[0] if rows else None)
+
+
+def read_releases(connection: Connection, *, limit: int | None = None) -> tuple[ReleaseRow, ...]:
+    """The releases of the connection's database, newest first. Pre-releases of half_orm's tool are left out."""
+    from sqlalchemy import DateTime, Interval, func, select
+    from sqlalchemy.dialects.postgresql import JSONB
+
+    from hop_tasks.registry.tables import RELEASE
+
+    # The table has a column of its own name, which would hide the row.
+    release = RELEASE.alias("release")
+    columns = release.c
+    own = func.to_jsonb(release.table_valued(), type_=JSONB)
+    query = (
+        select(
+            columns.major, columns.minor, columns.patch, columns.changelog, columns.commit,
+            own["author"].astext,
+            own["checksum"].astext,
+            own["duration"].astext.cast(Interval),
+            own["applied_from"].astext,
+            columns.hop_release,
+            own["applied_by"].astext,
+            own["applied_at"].astext.cast(DateTime(timezone=True)),
+        )
+        .where(columns.pre_release == "")
+        .order_by(columns.major.desc(), columns.minor.desc(), columns.patch.desc())
+    )  # fmt: skip
+    rows = connection.execute(query if limit is None else query.limit(limit))
+    return tuple(
+        ReleaseRow(Version(major, minor, patch), changelog or "", *more)
+        for major, minor, patch, changelog, *more in rows
+    )
+
+
+def create_registry(connection: Connection, *, production: bool) -> None:
+    """Create the registry in the caller's transaction, or complete one that is there; stamp it if asked."""
+    from sqlalchemy import func, insert, select, update
+
+    from hop_tasks.registry.tables import DATABASE, create_tables
+
+    create_tables(connection)
+    if connection.execute(select(DATABASE.c.id).limit(1)).first() is None:
+        connection.execute(insert(DATABASE).values(id=str(uuid.uuid4()), name=func.current_database()))
+    if production:
+        connection.execute(update(DATABASE).values(production=True, production_since=func.now()))
+
+
+def insert_release(connection: Connection, row: ReleaseRow) -> None:
+    """Note a release in the caller's transaction, so that it is there exactly when its patches are."""
+    from sqlalchemy import insert, select
+
+    from hop_tasks.registry.tables import DATABASE, RELEASE
+
+    connection.execute(
+        insert(RELEASE).values(
+            major=row.version.major,
+            minor=row.version.minor,
+            patch=row.version.patch,
+            changelog=row.message,
+            commit=row.commit,
+            author=row.author,
+            checksum=row.checksum,
+            duration=row.duration,
+            applied_from=row.applied_from,
+            hop_release=row.hop_version,
+            dbid=select(DATABASE.c.id).limit(1).scalar_subquery(),
+        )
+    )
+
+
+def update_commit(connection: Connection, version: Version, commit: str, author: str) -> None:
+    """Note the commit that a release of the database was tagged at."""
+    from sqlalchemy import update
+
+    from hop_tasks.registry.tables import RELEASE
+
+    columns = RELEASE.c
+    connection.execute(
+        update(RELEASE)
+        .where(columns.major == version.major, columns.minor == version.minor, columns.patch == version.patch)
+        .values(commit=commit, author=author)
+    )

@@ -1,0 +1,145 @@
+"""The meta tables and views, as SQLAlchemy Core DDL, compatible with those of half_orm's own tool.
+
+Columns of ours are added, never renamed, and may be null, so that rows of that tool stay valid.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Connection,
+    Date,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Integer,
+    Interval,
+    MetaData,
+    PrimaryKeyConstraint,
+    Select,
+    Table,
+    Text,
+    select,
+    text,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import DDL, CreateSchema, CreateTable
+
+REGISTRY_SCHEMA = "half_orm_meta"
+VIEW_SCHEMA = "half_orm_meta.view"
+REGISTRY_SCHEMAS = (REGISTRY_SCHEMA, VIEW_SCHEMA)
+
+METADATA = MetaData(schema=REGISTRY_SCHEMA)
+
+DATABASE_OWN_COLUMNS = (
+    Column("production", Boolean, server_default=text("false"), comment="whether data here must never be lost"),
+    Column("production_since", DateTime(timezone=True)),
+)
+
+DATABASE = Table(
+    "database",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("description", Text),
+    *DATABASE_OWN_COLUMNS,
+)
+
+RELEASE_OWN_COLUMNS = (
+    Column("applied_at", DateTime(timezone=True), server_default=text("clock_timestamp()")),
+    Column("applied_by", Text, server_default=text("session_user"), comment="database role"),
+    Column("applied_from", Text, comment="operating system user and host"),
+    Column("duration", Interval, comment="time that the patch files took"),
+    Column("author", Text, comment="author of the commit"),
+    Column("checksum", Text, comment="sha256 over the patch files"),
+)
+
+RELEASE = Table(
+    "hop_release",
+    METADATA,
+    Column("major", Integer, nullable=False),
+    Column("minor", Integer, nullable=False),
+    Column("patch", Integer, nullable=False),
+    Column("pre_release", Text, nullable=False, server_default=text("''")),
+    Column("pre_release_num", Text, nullable=False, server_default=text("''")),
+    Column("date", Date, server_default=text("CURRENT_DATE")),
+    Column("time", postgresql.TIME(timezone=True, precision=0), server_default=text("CURRENT_TIME")),
+    Column("changelog", Text),
+    Column("commit", Text),
+    Column("dbid", Text, ForeignKey(DATABASE.c.id, onupdate="CASCADE")),
+    Column("hop_release", Text, comment="version of hop"),
+    *RELEASE_OWN_COLUMNS,
+    PrimaryKeyConstraint("major", "minor", "patch", "pre_release", "pre_release_num", name="hop_release_pkey"),
+    CheckConstraint("major >= 0", name="hop_release_major_check"),
+    CheckConstraint("minor >= 0", name="hop_release_minor_check"),
+    CheckConstraint("patch >= 0", name="hop_release_patch_check"),
+    CheckConstraint("pre_release IN ('alpha', 'beta', 'rc', '')", name="hop_release_pre_release_check"),
+    CheckConstraint(r"pre_release_num = '' OR pre_release_num ~ '^\d+$'", name="hop_release_pre_release_num_check"),
+)
+
+RELEASE_ISSUE = Table(
+    "hop_release_issue",
+    METADATA,
+    Column("num", Integer, nullable=False),
+    Column("issue_release", Integer, nullable=False, server_default=text("0")),
+    Column("release_major", Integer, nullable=False),
+    Column("release_minor", Integer, nullable=False),
+    Column("release_patch", Integer, nullable=False),
+    Column("release_pre_release", Text, nullable=False),
+    Column("release_pre_release_num", Text, nullable=False),
+    Column("changelog", Text),
+    PrimaryKeyConstraint("num", "issue_release", name="hop_release_issue_pkey"),
+    CheckConstraint("num >= 0", name="hop_release_issue_num_check"),
+    ForeignKeyConstraint(
+        ["release_major", "release_minor", "release_patch", "release_pre_release", "release_pre_release_num"],
+        [RELEASE.c.major, RELEASE.c.minor, RELEASE.c.patch, RELEASE.c.pre_release, RELEASE.c.pre_release_num],
+        name="hop_release_issue_release_fkey",
+    ),
+)
+
+_BY_VERSION_DESCENDING = (RELEASE.c.major.desc(), RELEASE.c.minor.desc(), RELEASE.c.patch.desc())
+
+
+def _last_release() -> Select[tuple[object, ...]]:
+    columns = RELEASE.c
+    return (
+        select(
+            columns.major, columns.minor, columns.patch, columns.pre_release, columns.pre_release_num,
+            columns.date, columns.time, columns.changelog, columns.commit,
+        )
+        .order_by(*_BY_VERSION_DESCENDING, columns.pre_release.desc(), columns.pre_release_num.desc())
+        .limit(1)
+    )  # fmt: skip
+
+
+def _penultimate_release() -> Select[tuple[object, ...]]:
+    last_two = (
+        select(RELEASE.c.major, RELEASE.c.minor, RELEASE.c.patch)
+        .order_by(*_BY_VERSION_DESCENDING)
+        .limit(2)
+        .subquery("penultimate")
+    )
+    return select(last_two).order_by(last_two.c.major, last_two.c.minor, last_two.c.patch).limit(1)
+
+
+def create_tables(connection: Connection) -> None:
+    """Create the meta tables and views in the caller's transaction; what is there stays, with our columns added."""
+    for schema in REGISTRY_SCHEMAS:
+        connection.execute(CreateSchema(schema, if_not_exists=True))
+    for table in METADATA.sorted_tables:
+        connection.execute(CreateTable(table, if_not_exists=True))
+    for table, columns in ((DATABASE, DATABASE_OWN_COLUMNS), (RELEASE, RELEASE_OWN_COLUMNS)):
+        for column in columns:
+            kind = column.type.compile(connection.dialect)
+            default = f" DEFAULT {column.server_default.arg}" if column.server_default is not None else ""  # type: ignore[attr-defined]
+            connection.execute(
+                DDL(
+                    f"ALTER TABLE {REGISTRY_SCHEMA}.{table.name} ADD COLUMN IF NOT EXISTS {column.name} {kind}{default}"
+                )
+            )
+    preparer = connection.dialect.identifier_preparer
+    for name, query in (("hop_last_release", _last_release()), ("hop_penultimate_release", _penultimate_release())):
+        body = query.compile(connection, compile_kwargs={"literal_binds": True})
+        connection.execute(DDL(f"CREATE OR REPLACE VIEW {preparer.quote_schema(VIEW_SCHEMA)}.{name} AS {body}"))
