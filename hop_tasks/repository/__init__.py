@@ -1,0 +1,18 @@
+"""The service `repository`: Git, as far as releases need it."""
+
+from hop_tasks.repository.objects import ObjectReader, object_reader
+from hop_tasks.repository.origin import Origin, branch_refspec
+from hop_tasks.repository.refs import Refs
+from hop_tasks.repository.repository import Head, Repository, head_ref, tag_ref
+
+__all__ = [
+    "Head",
+    "ObjectReader",
+    "Origin",
+    "Refs",
+    "Repository",
+    "branch_refspec",
+    "head_ref",
+    "object_reader",
+    "tag_ref",
+]

@@ -1,0 +1,104 @@
+"""The only file that imports GitPython: running git in a folder, never at a prompt."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hop_tasks.errors import RepositoryError
+
+if TYPE_CHECKING:
+    from git import Git
+
+CREDENTIALS = re.compile(r"://[^/\s@]+@")
+"""User and password in a remote's URL, which git repeats in its messages."""
+
+
+@dataclass(frozen=True)
+class GitResult:
+    """What a git command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def reason(self) -> str:
+        """The line of the error output that says why: git's own `fatal:`, `error:` or rejection, else the last one."""
+        lines = [line.strip() for line in (self.err or self.out).splitlines() if line.strip()]
+        telling = [line for line in lines if line.startswith(("fatal:", "error:", "!", "CONFLICT", "remote: error"))]
+        return CREDENTIALS.sub("://", (telling or lines or [f"git ended with code {self.code}"])[0])
+
+
+@dataclass(frozen=True)
+class GitRunner:
+    """Runs git in one folder."""
+
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, *arguments: str, stdin: bytes | None = None, check: bool = True, **environment: str) -> GitResult:
+        """Run a git command to its end. Raises RepositoryError for a failure, unless `check` is False."""
+        git = self._git()
+        options: dict[str, Any] = {
+            "with_extended_output": True,
+            "with_exceptions": False,
+            "strip_newline_in_stdout": False,
+            "env": {**quiet_environment(), **self.environment, **environment},
+        }
+        try:
+            if stdin is None:
+                code, out, err = git.execute(["git", *arguments], **options)
+            else:
+                with tempfile.TemporaryFile() as file:
+                    file.write(stdin)
+                    file.seek(0)
+                    code, out, err = git.execute(["git", *arguments], istream=file, **options)
+        except OSError as error:
+            raise RepositoryError(
+                f"git cannot be run in {self.folder}: {error}", hint="install git 2.28 or newer"
+            ) from error
+        result = GitResult(int(code), str(out), str(err))
+        if check and result.code:
+            raise RepositoryError(f"git {arguments[0]} failed in {self.folder}: {result.reason}")
+        return result
+
+    def lines(self, *arguments: str) -> list[str]:
+        """The lines that a git command prints."""
+        return self.run(*arguments).out.splitlines()
+
+    def ask(self, *arguments: str) -> str | None:
+        """What a git command prints, less white space at the ends; None if it fails."""
+        result = self.run(*arguments, check=False)
+        return None if result.code else result.out.strip()
+
+    def process(self, arguments: Sequence[str]) -> Any:
+        """A git command that goes on running, with pipes for its input and output."""
+        import subprocess
+
+        environment = {**quiet_environment(), **self.environment}
+        return self._git().execute(["git", *arguments], as_process=True, istream=subprocess.PIPE, env=environment)
+
+    def _git(self) -> Git:
+        try:
+            # Imported here, since it takes longer than the rest of the start-up, and fails where there is no git.
+            from git import Git
+        except ImportError as error:
+            why = str(error).splitlines()[0]
+            raise RepositoryError(f"git cannot be run: {why}", hint="install git 2.28 or newer") from error
+        return Git(self.folder)
+
+
+def quiet_environment() -> dict[str, str]:
+    """Variables that keep git from asking anything where nobody can answer, from editors, and from translating."""
+    variables = {"LC_ALL": "C", "GIT_EDITOR": "true", "GIT_SEQUENCE_EDITOR": "true", "GIT_MERGE_AUTOEDIT": "no"}
+    if not sys.stdin or not sys.stdin.isatty():
+        variables["GIT_TERMINAL_PROMPT"] = "0"
+        variables["GIT_SSH_COMMAND"] = os.environ.get("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
+    return variables

@@ -1,0 +1,70 @@
+"""The repository's origin: what is there, fetching from it, pushing to it. Its URL is neither stored nor shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hop_tasks.errors import RepositoryError
+from hop_tasks.repository.refs import HEADS, ORIGIN, Refs
+from hop_tasks.repository.repository import Repository
+
+FETCH_HINT = "see whether git fetch origin works; where it is not needed, give --no-fetch"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The remote called origin."""
+
+    repository: Repository
+
+    @classmethod
+    def find(cls, repository: Repository) -> Origin | None:
+        """The origin of a repository, or None."""
+        return cls(repository) if repository.git.ask("config", "--get", f"remote.{ORIGIN}.url") else None
+
+    def look(self) -> Refs:
+        """Its branches and tags as they are there now. Raises RepositoryError if it does not answer."""
+        result = self.repository.git.run("ls-remote", "--quiet", ORIGIN, check=False)
+        if result.code:
+            raise RepositoryError(f"origin does not answer: {result.reason}", hint="git ls-remote origin")
+        entries = {}
+        for row in result.out.splitlines():
+            commit, name = row.split("\t", 1)
+            entries[name.removesuffix("^{}")] = commit  # a peeled tag follows the tag itself
+        return Refs.parse(entries.items())
+
+    def fetch(self) -> None:
+        """Fetch its branches and tags. Raises RepositoryError if it does not answer or a tag was moved there."""
+        result = self.repository.git.run("fetch", "--quiet", "--prune", "--tags", ORIGIN, check=False)
+        if result.code == 0:
+            return
+        rejected = [line for line in result.err.splitlines() if "would clobber existing tag" in line]
+        if rejected:
+            tag = rejected[0].split("]", 1)[-1].split("->")[0].strip()
+            raise RepositoryError(
+                f"tag {tag} of origin is not the one here: a released tag was moved; nothing was changed",
+                hint=f"git ls-remote origin refs/tags/{tag}, and find out who moved it and why",
+            )
+        raise RepositoryError(f"origin does not answer: {result.reason}", hint=FETCH_HINT)
+
+    def push(self, refspecs: Sequence[str], *, leases: Sequence[str] = ()) -> None:
+        """Push all refspecs or none. Raises RepositoryError if origin refuses one of them.
+
+        Args:
+            refspecs: as git writes them, such as `<commit>:refs/heads/hop_main`.
+            leases: `<ref>:<expected commit>` that must hold on origin, an empty commit for a ref that is not there.
+        """
+        options = [f"--force-with-lease={lease}" for lease in leases]
+        result = self.repository.git.run("push", "--quiet", "--atomic", *options, ORIGIN, *refspecs, check=False)
+        if result.code:
+            lines = [line.strip() for line in result.err.splitlines()]
+            rejected = [line for line in lines if line.startswith("!") and "atomic push fail" not in line.lower()]
+            said = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
+            reason = "; ".join([*(line.lstrip("! ") for line in rejected[:1]), *said[:2]]) or result.reason
+            raise RepositoryError(f"origin refused the push: {reason}", hint="git fetch origin, then try again")
+
+
+def branch_refspec(commit: str, branch: str) -> str:
+    """The refspec that pushes a commit to a branch."""
+    return f"{commit}:{HEADS}{branch}"

@@ -1,0 +1,54 @@
+"""Branches and tags of a repository, read in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from hop_tasks.names import version_of_branch
+from hop_tasks.versions import ORIGIN_VERSION, Level, Version
+
+HEADS = "refs/heads/"
+TAGS = "refs/tags/"
+ORIGIN = "origin"
+TRACKING = f"refs/remotes/{ORIGIN}/"
+
+
+@dataclass(frozen=True)
+class Refs:
+    """The refs of one place: branch name -> commit, tag name -> commit, and origin's branches as last fetched."""
+
+    heads: Mapping[str, str]
+    tags: Mapping[str, str]
+    tracking: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, entries: Iterable[tuple[str, str]]) -> Refs:
+        """From pairs of full ref name and commit."""
+        found: dict[str, dict[str, str]] = {HEADS: {}, TAGS: {}, TRACKING: {}}
+        for name, commit in entries:
+            for prefix, refs in found.items():
+                if name.startswith(prefix):
+                    refs[name[len(prefix) :]] = commit
+        return cls(found[HEADS], found[TAGS], found[TRACKING])
+
+    @property
+    def released(self) -> tuple[Version, ...]:
+        """The versions that have a tag, lowest first."""
+        return tuple(sorted(version for tag in self.tags if (version := Version.find(tag))))
+
+    @property
+    def last_released(self) -> Version:
+        """The highest version that has a tag; 0.0.0 if there is none."""
+        return max(self.released, default=ORIGIN_VERSION)
+
+    @property
+    def in_preparation(self) -> tuple[Version, ...]:
+        """The versions that have a branch, here or as last seen on origin, and no tag, lowest first."""
+        released = set(self.released)
+        names = {*self.heads, *self.tracking}
+        return tuple(sorted({v for name in names if (v := version_of_branch(name)) and v not in released}))
+
+    def prepared_at(self, level: Level) -> Version | None:
+        """The release in preparation of a level, if there is one."""
+        return next((version for version in self.in_preparation if version.level is level), None)

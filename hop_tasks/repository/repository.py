@@ -1,0 +1,197 @@
+"""The Git repository of a project: its state, its releases, and the changes that hop makes to it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hop_tasks.errors import RepositoryError
+from hop_tasks.repository.git import GitRunner
+from hop_tasks.repository.objects import write_commit, write_tag
+from hop_tasks.repository.refs import HEADS, TAGS, Refs
+from hop_tasks.versions import Version
+
+ZERO = "0" * 40
+
+
+@dataclass(frozen=True)
+class Head:
+    """What is checked out: the branch, None when detached; and the commit, None before the first one."""
+
+    branch: str | None
+    commit: str | None
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A Git repository with a work tree, rooted where the project is."""
+
+    root: Path
+    git: GitRunner
+
+    @classmethod
+    def open(cls, root: Path) -> Repository:
+        """The repository whose work tree begins at `root`. Raises RepositoryError if there is none."""
+        git = GitRunner(root)
+        top = git.ask("rev-parse", "--show-toplevel")
+        if top is None:
+            raise RepositoryError(f"{root} is not a Git repository", hint="git init, or a clone of the project")
+        if Path(top).resolve() != root.resolve():
+            raise RepositoryError(f"{root} is not the top of its Git repository, which is {top}", hint=f"cd {top}")
+        return cls(root, git)
+
+    @classmethod
+    def create(cls, root: Path, branch: str) -> Repository:
+        """A new repository in an existing folder, on a branch without commits."""
+        git = GitRunner(root)
+        git.run("init", "--quiet", f"--initial-branch={branch}")
+        return cls(root, git)
+
+    def head(self) -> Head:
+        """What is checked out."""
+        return Head(self.git.ask("symbolic-ref", "--short", "--quiet", "HEAD"), self.resolve("HEAD"))
+
+    def resolve(self, name: str) -> str | None:
+        """The commit of a branch, tag or other name of git's, or None."""
+        return self.git.ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+
+    def releases_in(self, commit: str) -> tuple[Version, ...]:
+        """The released versions in the history of a commit, lowest first."""
+        tags = self.git.lines("for-each-ref", f"--merged={commit}", "--format=%(refname:strip=2)", "refs/tags")
+        return tuple(sorted(version for tag in tags if (version := Version.find(tag))))
+
+    def author(self, commit: str) -> str:
+        """The author of a commit: name and e-mail."""
+        return self.git.run("log", "-1", "--format=%an <%ae>", commit).out.strip()
+
+    def changes(self) -> tuple[str, ...]:
+        """The paths that are changed, staged or untracked; none of them when the tree is clean. Writes nothing."""
+        out = self.git.run("status", "--porcelain=v1", "-z", "--untracked-files=all", GIT_OPTIONAL_LOCKS="0").out
+        entries = out.split("\0")
+        paths, renamed = [], False
+        for entry in entries:
+            if entry and not renamed:
+                paths.append(entry[3:])
+            renamed = not renamed and entry[:1] in ("R", "C")
+        return tuple(paths)
+
+    def refs(self) -> Refs:
+        """All branches and tags."""
+        rows = self.git.lines("for-each-ref", "--format=%(refname) %(objectname) %(*objectname)")
+        return Refs.parse((name, peeled or commit) for name, commit, peeled in (row.split(" ") for row in rows))
+
+    def tag_object(self, name: str) -> str | None:
+        """The id of the tag itself, not of its commit."""
+        return self.git.ask("rev-parse", "--verify", "--quiet", f"{TAGS}{name}")
+
+    def is_ancestor(self, ancestor: str, of: str) -> bool:
+        """Whether one commit is in the history of another."""
+        return self.git.run("merge-base", "--is-ancestor", ancestor, of, check=False).code == 0
+
+    def require_identity(self) -> None:
+        """Raises RepositoryError if Git does not know whose commits it would make."""
+        if self.git.ask("var", "GIT_COMMITTER_IDENT") is None or self.git.ask("var", "GIT_AUTHOR_IDENT") is None:
+            raise RepositoryError(
+                "Git does not know who you are; nothing was changed",
+                hint="git config --global user.name 'Ann Author'; git config --global user.email ann@example.com",
+            )
+
+    def require_clean(self, verb: str) -> None:
+        """Raises RepositoryError that names the files if the tree is dirty."""
+        changed = self.changes()
+        if changed:
+            listed = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+            raise RepositoryError(
+                f"the work tree is not clean ({listed}); {verb} changed nothing", hint="git commit, or git stash -u"
+            )
+
+    def require_branch(self, verb: str) -> str:
+        """The branch that is checked out. Raises RepositoryError on a detached HEAD or in the middle of a rebase."""
+        branch = self.head().branch
+        if branch is None:
+            raise RepositoryError(
+                f"HEAD is detached; {verb} needs a branch and changed nothing", hint="git switch BRANCH"
+            )
+        return branch
+
+    def commit_files(self, paths: Sequence[str], message: str) -> str:
+        """Commit some files of the work tree and nothing else; the new commit."""
+        self.git.run("add", "--force", "--", *paths)
+        self.git.run("commit", "--quiet", "--no-verify", "-F", "-", "--", *paths, stdin=message.encode())
+        return str(self.resolve("HEAD"))
+
+    def write_commit(self, parent: str, files: Mapping[str, bytes], message: str) -> str:
+        """A commit on top of `parent` with some files added or changed; no ref, index or work tree is touched."""
+        return write_commit(self.git, parent, files, message)
+
+    def write_tag(self, name: str, commit: str, message: str) -> str:
+        """An annotated tag object that no ref names yet."""
+        return write_tag(self.git, name, commit, message)
+
+    def update_refs(self, changes: Mapping[str, tuple[str | None, str | None]], reason: str) -> None:
+        """Change refs in one transaction: full name -> (expected, new); None is a ref that is not there.
+
+        Raises RepositoryError, with nothing changed, if one of them is not as expected.
+        """
+        lines = []
+        for name, (expected, new) in changes.items():
+            if new is None:
+                lines.append(f"delete {name} {expected}")
+            else:
+                lines.append(f"update {name} {new} {expected or ZERO}")
+        text = "\n".join(["start", *lines, "prepare", "commit", ""])
+        self.git.run("update-ref", "-m", f"hop: {reason}", "--stdin", stdin=text.encode())
+
+    def switch(self, branch: str) -> None:
+        """Check a branch out; changes in the tree that are in its way make it fail, with nothing changed."""
+        self.git.run("switch", "--quiet", "--no-guess", branch)
+
+    def fast_forward(self, commit: str) -> None:
+        """Bring the branch that is checked out, and its work tree, forward to a commit of its future."""
+        self.git.run("merge", "--quiet", "--ff-only", commit)
+
+    def rebase(self, onto: str, *, generated: Sequence[str] = ()) -> None:
+        """Rebase the branch that is checked out. A conflict is undone and raises RepositoryError with the files.
+
+        Args:
+            onto: a branch or commit.
+            generated: paths of files that are made anew anyway: the branch's side is taken, without a conflict.
+        """
+        before = self.head()
+        with tempfile.NamedTemporaryFile("w", prefix="hop-attributes-", encoding="utf-8") as attributes:
+            attributes.writelines(f"{_quoted(path)} merge=hop-generated\n" for path in generated)
+            attributes.flush()
+            options = ["-c", f"core.attributesFile={attributes.name}", "-c", "merge.hop-generated.driver=cp -f %B %A"]
+            result = self.git.run(*options, "rebase", "--quiet", onto, check=False)
+        if result.code == 0:
+            return
+        conflicts = self.git.run("diff", "--name-only", "--diff-filter=U", "-z", check=False).out.split("\0")
+        self.git.run("rebase", "--abort", check=False)
+        files = ", ".join(path for path in conflicts if path)
+        why = f"conflicts in {files}" if files else result.reason
+        raise RepositoryError(
+            f"branch {before.branch} cannot be rebased on {onto}: {why}; the rebase was undone, nothing was changed",
+            hint=f"git rebase {onto}, resolve the conflicts, and try again",
+        )
+
+    def reset_keep(self, commit: str) -> None:
+        """Put the branch that is checked out back to a commit; local changes stay, or make it fail."""
+        self.git.run("reset", "--quiet", "--keep", commit)
+
+
+def head_ref(branch: str) -> str:
+    """The full name of a branch."""
+    return HEADS + branch
+
+
+def tag_ref(tag: str) -> str:
+    """The full name of a tag."""
+    return TAGS + tag
+
+
+def _quoted(path: str) -> str:
+    """A path as a pattern of gitattributes: from the root, in C's quotes, with nothing in it special."""
+    escaped = "".join(f"\\{character}" if character in "*?[]\\" else character for character in f"/{path}")
+    return '"' + escaped.replace("\\", "\\\\").replace('"', '\\"') + '"'
