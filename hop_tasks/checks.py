@@ -1,0 +1,80 @@
+"""The service `checks`: the project's own tests, run against a database of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hop_tasks.errors import ChecksError
+from hop_tasks.report import Reporter
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+PYTEST = "pytest"
+PYTEST_NO_TESTS = 5
+"""pytest's exit code for a run that collected no test (`pytest.ExitCode.NO_TESTS_COLLECTED`)."""
+
+
+@dataclass(frozen=True)
+class ChecksRun:
+    """What the tests came to: the command, and its last line; `found_none` if there were no tests."""
+
+    command: str
+    summary: str
+    found_none: bool
+
+
+def run_checks(command: Sequence[str], folder: Path, url: URL, reporter: Reporter) -> ChecksRun:
+    """Run the test command in `folder`, with HOP_DATABASE_URL and DATABASE_URL naming the database to test.
+
+    `pytest` runs as a module of this Python. Each line of output goes to the reporter.
+    Raises ChecksError if the command fails or cannot be run; pytest without tests is a success.
+    """
+    shown = " ".join(command)
+    is_pytest = command[0] == PYTEST
+    arguments = [sys.executable, "-m", *command] if is_pytest else list(command)
+    lines = []
+    try:
+        with subprocess.Popen(
+            arguments,
+            cwd=folder,
+            env=checks_environment(os.environ, url),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process:
+            assert process.stdout is not None
+            try:
+                for line in process.stdout:
+                    lines.append(line.rstrip("\n"))
+                    reporter.note(lines[-1])
+            except BaseException:
+                process.terminate()
+                raise
+    except OSError as error:
+        raise ChecksError(
+            f"the tests could not be run: {shown}: {error.strerror}", hint="correct the setting tests in [tool.hop]"
+        ) from error
+    found_none = is_pytest and process.returncode == PYTEST_NO_TESTS
+    summary = next((line for line in reversed(lines) if line.strip()), "").strip("= ")
+    if process.returncode and not found_none:
+        raise ChecksError(
+            f"the tests failed ({shown} ended with code {process.returncode}: {summary or 'it printed nothing'})",
+            hint="correct them, commit, hop apply, hop release",
+        )
+    return ChecksRun(shown, summary, found_none)
+
+
+def checks_environment(environ: Mapping[str, str], url: URL) -> dict[str, str]:
+    """The environment of the tests: the database to test and no other, and no bytecode files in the tree."""
+    text = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    kept = {key: value for key, value in environ.items() if key not in ("PGDATABASE", "PGSERVICE", "HOP_PRODUCTION")}
+    return {**kept, "HOP_DATABASE_URL": text, "DATABASE_URL": text, "PYTHONDONTWRITEBYTECODE": "1"}

@@ -1,0 +1,129 @@
+"""The service `snapshots`: databases that hop makes beside a development database, recognised by a mark.
+
+A database is made under a name with a random part and gets its own name only when it is whole and marked, so that a
+kill at any moment leaves nothing that could be taken for a good one. Every function takes a connection in autocommit
+to the maintenance database; the caller holds the lock.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from hop_tasks.database.admin import (
+    Mark,
+    Session,
+    clone_database,
+    create_database,
+    database_exists,
+    drop_database,
+    execute,
+    mark_database,
+    marked_databases,
+    swap_databases,
+)
+from hop_tasks.errors import DatabaseError
+from hop_tasks.names import database_beside
+from hop_tasks.versions import Version
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+SNAPSHOT = "snapshot"
+WORK = "work"
+REPLACED = "replaced"
+BEFORE_APPLY = "before_apply"
+
+
+def find_snapshots(connection: Connection, of: str) -> dict[Version, str]:
+    """Release -> database, of the snapshots of a database."""
+    return {
+        version: mark.database
+        for mark in marked_databases(connection, of)
+        if mark.kind == SNAPSHOT and mark.release and (version := Version.find(mark.release))
+    }
+
+
+def find_kept(connection: Connection, of: str) -> tuple[Mark, ...]:
+    """The databases that were replaced and kept."""
+    return tuple(mark for mark in marked_databases(connection, of) if mark.kind in (REPLACED, BEFORE_APPLY))
+
+
+def remove_leftovers(connection: Connection, of: str) -> tuple[str, ...]:
+    """Drop what an interrupted command left half-made."""
+    pattern = re.compile(re.escape(database_beside(of, f"{WORK}_")) + r"[0-9a-f]{8}")
+    marked = {mark.database: mark.kind for mark in marked_databases(connection, of)}
+    names = connection.exec_driver_sql(
+        "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database ORDER BY datname"
+    ).all()
+    leftovers = tuple(
+        name for name, comment in names if marked.get(name) == WORK or (comment is None and pattern.fullmatch(name))
+    )
+    for name in leftovers:
+        drop_database(connection, name)
+    return leftovers
+
+
+def work_name(of: str) -> str:
+    """A new name for a database that is being made."""
+    return database_beside(of, f"{WORK}_{secrets.token_hex(4)}")
+
+
+def clone_for_work(connection: Connection, source: str, of: str) -> tuple[str, tuple[Session, ...]]:
+    """A copy of `source` to work in, and the sessions on the source that had to end for it."""
+    name = work_name(of)
+    ended = clone_database(connection, source, name, mark={"kind": WORK, "of": of})
+    return name, ended
+
+
+def create_for_work(connection: Connection, of: str, *, like: str | None = None) -> str:
+    """An empty database to work in, with the encoding and locale of the database `like`."""
+    name = work_name(of)
+    create_database(connection, name, like=like)
+    mark_database(connection, name, {"kind": WORK, "of": of})
+    return name
+
+
+def keep_as_snapshot(connection: Connection, work: str, of: str, version: Version) -> str:
+    """Make a database that was worked in the snapshot of a release."""
+    name = database_beside(of, f"hop_{version}")
+    if database_exists(connection, name):
+        raise DatabaseError(
+            f"database {name} is in the way: hop did not make it", hint="rename it, or drop it if nobody needs it"
+        )
+    mark_database(connection, work, {"kind": SNAPSHOT, "of": of, "release": str(version)})
+    execute(connection, "ALTER DATABASE {} RENAME TO {}", work, name)
+    return name
+
+
+def put_in_place(connection: Connection, work: str, of: str) -> None:
+    """Give a database that was worked in the name of one that does not exist."""
+    execute(connection, "COMMENT ON DATABASE {} IS NULL", work)
+    execute(connection, "ALTER DATABASE {} RENAME TO {}", work, of)
+
+
+def replace_database(
+    connection: Connection, work: str, of: str, *, kind: str, release: Version | None
+) -> tuple[str, tuple[Session, ...]]:
+    """Put a database that was worked in in the place of `of`.
+
+    What was there stays: of kind BEFORE_APPLY as `…_before_apply`, of which there is one, the last one being dropped;
+    of kind REPLACED as `…_replaced_<UTC time>`; of kind WORK to be dropped by the caller, or else by the next command.
+    Returns its name, and the sessions on it that had to end.
+    """
+    moment = datetime.now(timezone.utc)
+    if kind == WORK:
+        kept = work_name(of)
+    elif kind == BEFORE_APPLY:
+        for mark in marked_databases(connection, of):
+            if mark.kind == BEFORE_APPLY:
+                drop_database(connection, mark.database)
+        kept = database_beside(of, BEFORE_APPLY)
+    else:
+        kept = database_beside(of, f"{kind}_{moment:%Y%m%d_%H%M%S}")
+    if database_exists(connection, kept):
+        kept = f"{kept}_{secrets.token_hex(2)}"
+    mark = {"kind": kind, "of": of, "release": None if release is None else str(release), "at": moment.isoformat()}
+    return kept, swap_databases(connection, current=of, replacement=work, kept=kept, mark=mark)
