@@ -1,0 +1,57 @@
+"""Releases of a PostgreSQL/Python project by Git: functions to compose one's own steps from.
+
+The same verbs are Invoke tasks in `hop_tasks.tasks`. Every function takes a `Project`, returns a frozen dataclass, and
+raises an error of `hop_tasks.errors`.
+"""
+
+from hop_tasks.errors import HopError
+from hop_tasks.project import Project
+from hop_tasks.report import LoggingReporter, Reporter
+from hop_tasks.settings import Settings
+from hop_tasks.versions import Level, Version
+from hop_tasks.workflows.apply import AppliedRelease, apply_release
+from hop_tasks.workflows.founding import Founded
+from hop_tasks.workflows.init import initialise_project
+from hop_tasks.workflows.new import create_project
+from hop_tasks.workflows.prepare import NextRelease, PreparedRelease, next_releases, prepare_release
+from hop_tasks.workflows.release import PublishedRelease, release_prepared
+from hop_tasks.workflows.restore import Restored, restore_database
+from hop_tasks.workflows.server import start_server, stop_server
+from hop_tasks.workflows.status import Status, read_status
+from hop_tasks.workflows.sync_package import synchronise_package
+from hop_tasks.workflows.undo import UndoneRelease, undo_release
+from hop_tasks.workflows.upgrade import Upgraded, UpgradePlan, plan_upgrade, upgrade_database
+
+__all__ = [
+    "AppliedRelease",
+    "Founded",
+    "HopError",
+    "Level",
+    "LoggingReporter",
+    "NextRelease",
+    "PreparedRelease",
+    "Project",
+    "PublishedRelease",
+    "Reporter",
+    "Restored",
+    "Settings",
+    "Status",
+    "UndoneRelease",
+    "UpgradePlan",
+    "Upgraded",
+    "Version",
+    "apply_release",
+    "create_project",
+    "initialise_project",
+    "next_releases",
+    "plan_upgrade",
+    "prepare_release",
+    "read_status",
+    "release_prepared",
+    "restore_database",
+    "start_server",
+    "stop_server",
+    "synchronise_package",
+    "undo_release",
+    "upgrade_database",
+]

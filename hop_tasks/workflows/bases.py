@@ -1,0 +1,101 @@
+"""The base states of a development database: the snapshot of each release, taken or made when it is needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hop_tasks.database.admin import drop_database
+from hop_tasks.errors import StateError
+from hop_tasks.registry import RegistryState
+from hop_tasks.snapshots import clone_for_work, create_for_work, find_snapshots, keep_as_snapshot
+from hop_tasks.versions import ORIGIN_VERSION, Version
+from hop_tasks.workflows.deploying import ReleaseReader, deploy, found_registry
+from hop_tasks.workflows.sessions import tell_ended
+from hop_tasks.workflows.workspace import Workspace
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True)
+class Base:
+    """The snapshot of a release.
+
+    `fresh` if it was taken of the development database just now, `rebuilt` if it was made from the schema of 0.0.0:
+    rows that were in the project's database from the beginning are then not in it.
+    """
+
+    version: Version
+    database: str
+    fresh: bool = False
+    rebuilt: bool = False
+
+
+def ensure_base(
+    workspace: Workspace, admin: Connection, reader: ReleaseReader, version: Version, state: RegistryState | None
+) -> Base:
+    """The snapshot of a released version.
+
+    One that is there is taken; or the development database is copied, when it is at that release; or the nearest lower
+    snapshot is brought up to it by the released patch files; or all is built from the schema of 0.0.0. The last two
+    also serve a colleague who has just cloned the repository, and a release that somebody else has published.
+    """
+    of = workspace.database.name
+    snapshots = find_snapshots(admin, of)
+    if version in snapshots:
+        return Base(version, snapshots[version])
+    released = workspace.repository.refs().released
+    current = released_version(state, reader, released)
+    sources = {known: name for known, name in snapshots.items() if known < version and known in released}
+    if current is not None and current <= version:
+        sources[current] = of
+    start = max(sources, default=None)
+    if start is None:
+        workspace.reporter.step(f"building the state of {ORIGIN_VERSION} from its schema")
+        work = create_for_work(admin, of)
+    else:
+        workspace.reporter.step(f"copying {sources[start]} at {start}")
+        work, ended = clone_for_work(admin, sources[start], of)
+        tell_ended(workspace.reporter, ended)
+    try:
+        database = workspace.database.beside(work)
+        if start is None:
+            schema = reader.schema(ORIGIN_VERSION, workspace.project.schema_path(ORIGIN_VERSION))
+            found_registry(database, schema, message="built from the schema", reporter=workspace.reporter)
+        for missing in (known for known in released if (start or ORIGIN_VERSION) < known <= version):
+            workspace.reporter.step(f"bringing the copy to {missing}")
+            settings = workspace.project.settings
+            deploy(database, reader.read(missing), lock_timeout=settings.lock_timeout, reporter=workspace.reporter)
+        name = keep_as_snapshot(admin, work, of, version)
+    except BaseException:
+        drop_database(admin, work)
+        raise
+    return Base(version, name, fresh=start == version, rebuilt=start is None)
+
+
+def released_version(
+    state: RegistryState | None, reader: ReleaseReader, released: tuple[Version, ...]
+) -> Version | None:
+    """The release that a development database is at; None if it is missing, or at one that is not released so.
+
+    A release that somebody else published under the number of one that was being prepared here is not the same.
+    """
+    if state is None or state.last is None or state.last.version not in released:
+        return None
+    version = state.last.version
+    if version == ORIGIN_VERSION:
+        return version
+    return version if reader.read(version).checksum == state.last.checksum else None
+
+
+def require_known_state(workspace: Workspace, state: RegistryState | None, verb: str) -> None:
+    """Raises for a database that `verb` must not replace: stamped as production, or not one of hop's."""
+    if state is None:
+        return
+    state.require_development(workspace.database.name, verb)
+    if not state.exists:
+        raise StateError(
+            f"database {workspace.database.name} has no registry: hop does not know what it holds and leaves it alone",
+            hint="check the database URL (hop shows it), or drop the database to have it built from the releases",
+        )

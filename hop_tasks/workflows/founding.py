@@ -1,0 +1,140 @@
+"""What `new` and `init` share: a database becomes release 0.0.0 of a project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from hop_tasks.catalog import dump_schema, read_catalog
+from hop_tasks.database.admin import create_database, database_exists, drop_database, server_version
+from hop_tasks.database.engines import Database
+from hop_tasks.database.urls import parse_url
+from hop_tasks.errors import DatabaseError, StateError
+from hop_tasks.manifest import MANIFEST_NAME, Manifest
+from hop_tasks.project import Project
+from hop_tasks.registry import read_state
+from hop_tasks.report import Reporter
+from hop_tasks.repository import Repository, tag_ref
+from hop_tasks.versions import ORIGIN_VERSION
+from hop_tasks.workflows.deploying import found_registry
+from hop_tasks.workflows.sync_package import synchronise_database
+from hop_tasks.workflows.workspace import hop_version, programs_folder, reach_database
+
+ORIGIN_MESSAGE = "the database as hop took it over"
+
+
+@dataclass(frozen=True)
+class Founded:
+    """A project that was begun.
+
+    Attributes:
+        project: the project.
+        database: its URL with the password masked.
+        created_database: whether the database had to be created.
+        files: the files that were written, from the project's root.
+        commit: the first commit, tagged 0.0.0; None without version tracking.
+        notes: what a person has to know or to do.
+    """
+
+    project: Project
+    database: str
+    created_database: bool
+    files: tuple[str, ...]
+    commit: str | None
+    notes: tuple[str, ...] = ()
+
+
+def stored_url(text: str | None, name: str) -> tuple[str | None, bool]:
+    """A URL as it may stand in a settings file: without its password; and whether it had one."""
+    if text is None:
+        return None, False
+    url = parse_url(text, "--url", default_database=name).set(drivername="postgresql")
+    had_password = url.password is not None
+    return url.set(password=None).render_as_string(), had_password
+
+
+def meant_database(project: Project, url: str | None, reporter: Reporter) -> Database:
+    """The database of a project that is being made: the URL given on the command line comes first."""
+    if url is None:
+        return reach_database(project, reporter)
+    return Database(parse_url(url, "--url", default_database=project.name), project.settings.maintenance_database)
+
+
+@contextmanager
+def founding_database(database: Database, *, create: bool) -> Iterator[bool]:
+    """A database that exists and that no project has yet, and whether it was created; dropped again on a failure."""
+    with database.administer() as admin:
+        created = not database_exists(admin, database.name)
+        if created:
+            if not create:
+                raise DatabaseError(
+                    f"there is no database {database.name} on {database.shown}; nothing was changed",
+                    hint=f"createdb {database.name}, or give --devel to have an empty one created",
+                )
+            create_database(admin, database.name)
+    try:
+        if not created:
+            _require_free(database)
+        yield created
+    except BaseException:
+        if created:
+            with database.administer() as admin:
+                drop_database(admin, database.name)
+        raise
+
+
+def write_founding_release(project: Project, database: Database) -> tuple[str, ...]:
+    """Write the package, and with version tracking the schema and the sealed manifest of 0.0.0; what was written."""
+    devel = project.settings.devel
+    package = synchronise_database(project, database, ORIGIN_VERSION if devel else None)
+    written = [path.relative_to(project.root).as_posix() for path in package.written]
+    init = project.package_folder / "__init__.py"
+    if init.exists() and init not in package.written:
+        written.append(init.relative_to(project.root).as_posix())
+    if not devel:
+        return tuple(written)
+    with database.connect() as connection:
+        fingerprint = read_catalog(connection).fingerprint
+    with database.administer() as admin:
+        schema = dump_schema(database, server_version(admin), programs=programs_folder(project))
+    manifest = Manifest(ORIGIN_VERSION, ORIGIN_MESSAGE, None, hop_version(), fingerprint=fingerprint)
+    texts = {
+        project.schema_path(ORIGIN_VERSION): schema,
+        f"Patches/{ORIGIN_VERSION.folder}/{MANIFEST_NAME}": str(manifest),
+    }
+    for path, text in texts.items():
+        (project.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (project.root / path).write_text(text, "utf-8")
+    return (*written, *texts)
+
+
+def begin_history(repository: Repository, database: Database, commit: str, reporter: Reporter) -> None:
+    """Begin the database's registry at 0.0.0 and tag the first commit; the tag goes if the registry cannot be made."""
+    tag = repository.write_tag(str(ORIGIN_VERSION), commit, f"Release {ORIGIN_VERSION}: {ORIGIN_MESSAGE}")
+    name = tag_ref(str(ORIGIN_VERSION))
+    repository.update_refs({name: (None, tag)}, "begin")
+    try:
+        found_registry(
+            database,
+            None,
+            message=ORIGIN_MESSAGE,
+            commit=commit,
+            author=repository.author(commit),
+            reporter=reporter,
+        )
+    except BaseException:
+        repository.update_refs({name: (tag, None)}, "begin undone")
+        raise
+
+
+def _require_free(database: Database) -> None:
+    with database.connect() as connection:
+        state = read_state(connection)
+    state.require_development(database.name, "taking it over")
+    if state.exists:
+        at = f", at release {state.last.version}" if state.last else ""
+        raise StateError(
+            f"database {database.name} belongs to a project of hop already{at}; nothing was changed",
+            hint="clone that project's repository, or name another database with --url",
+        )

@@ -1,0 +1,124 @@
+"""Version tracking in an existing Git repository with code of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hop_tasks.errors import HopError, ProjectError, RepositoryError, StateError
+from hop_tasks.names import check_package_name, check_project_name, package_for
+from hop_tasks.project import SETTINGS_FILE, Project
+from hop_tasks.report import DEFAULT_REPORTER, Reporter
+from hop_tasks.repository import Repository
+from hop_tasks.workflows.founding import (
+    Founded,
+    begin_history,
+    founding_database,
+    meant_database,
+    stored_url,
+    write_founding_release,
+)
+from hop_tasks.workflows.new import PASSWORD_NOTE
+from hop_tasks.workflows.project_files import TASKS, HopTable, patch_folder_files, with_table
+
+
+def initialise_project(
+    folder: Path | str | None = None,
+    *,
+    name: str | None = None,
+    devel: bool = False,
+    package: str | None = None,
+    url: str | None = None,
+    reporter: Reporter = DEFAULT_REPORTER,
+) -> Founded:
+    """Make an existing Git repository a project.
+
+    `[tool.hop]` is added to its pyproject.toml; the package, the folders of patch files and, if there is none, a
+    tasks.py are written; nothing else is touched. With `devel` this is one commit, tagged 0.0.0, on the branch that is
+    checked out, which becomes the project's main branch.
+
+    Args:
+        folder: the top of the repository; the current directory by default.
+        name: the project, and its database where no URL names one; the folder's name by default.
+        devel: track versions; a database that does not exist is then created.
+        package: the Python package; by default made from the name.
+        url: the database's URL; otherwise as in any project.
+        reporter: told what is done.
+
+    Raises RepositoryError for a folder that is no repository, a dirty tree or a detached HEAD; StateError for a
+    repository whose tags would be taken for releases. Nothing is changed then.
+    """
+    root = Path(folder or Path.cwd()).resolve()
+    name = check_project_name(name if name is not None else root.name)
+    package = check_package_name(package if package is not None else package_for(name))
+    repository = Repository.open(root)
+    branch = repository.require_branch("init")
+    repository.require_clean("init")
+    if repository.head().commit is None:
+        raise RepositoryError("the repository has no commit yet; nothing was changed", hint="git commit first")
+    if devel:
+        repository.require_identity()
+        _require_no_release_tags(repository)
+    kept_url, had_password = stored_url(url, name)
+    settings = root / SETTINGS_FILE
+    before = settings.read_text("utf-8") if settings.exists() else None
+    texts = {SETTINGS_FILE: with_table(before, HopTable(name, package, devel, kept_url, branch))}
+    notes = [PASSWORD_NOTE] if had_password else []
+    if devel:
+        texts.update(patch_folder_files())
+    if (root / "tasks.py").exists():
+        notes.append("tasks.py was left as it is: add `from hop_tasks.tasks import *` to have hop's tasks in invoke")
+    else:
+        texts["tasks.py"] = TASKS
+    texts = {path: text for path, text in texts.items() if path == SETTINGS_FILE or not (root / path).exists()}
+    written: tuple[str, ...] = tuple(texts)
+    commit = None
+    try:
+        for path, text in texts.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text, "utf-8")
+        project = Project.find(root)
+        project.require_not_production("init")
+        database = meant_database(project, url, reporter)
+        with founding_database(database, create=devel) as created:
+            if created:
+                reporter.step(f"created the empty database {database.name}")
+            written = (*written, *write_founding_release(project, database))
+            if devel:
+                commit = repository.commit_files(written, "Manage the database with hop, at 0.0.0\n")
+                begin_history(repository, database, commit, reporter)
+    except BaseException:
+        _undo(repository, commit)
+        raise
+    return Founded(project, database.shown, created, tuple(sorted(set(written))), commit, tuple(notes))
+
+
+def _require_no_release_tags(repository: Repository) -> None:
+    released = repository.refs().released
+    if released:
+        raise StateError(
+            f"the repository has tags that would be taken for releases of the database: "
+            f"{', '.join(map(str, released[-3:]))}; nothing was changed",
+            hint="rename them, for example to v1.2.3, or keep the database's project in a repository of its own",
+        )
+
+
+def _undo(repository: Repository, commit: str | None) -> None:
+    """The tree was clean: what is changed or untracked now was written here."""
+    try:
+        if commit is not None:
+            repository.git.run("reset", "--quiet", "--keep", f"{commit}^")
+        repository.git.run("reset", "--quiet")
+        tracked = repository.git.lines("ls-files", "--modified")
+        if tracked:
+            repository.git.run("restore", "--", *tracked)
+        for path in repository.changes():
+            (repository.root / path).unlink(missing_ok=True)
+            _remove_empty(repository.root, Path(path).parent)
+    except HopError as error:
+        raise ProjectError(f"init could not be undone: {error.message}", hint="git status") from error
+
+
+def _remove_empty(root: Path, folder: Path) -> None:
+    while folder != Path() and not any((root / folder).iterdir()):
+        (root / folder).rmdir()
+        folder = folder.parent

@@ -1,0 +1,78 @@
+"""Moving the main branch and making the tag: at origin first, then here, each time all or nothing."""
+
+from __future__ import annotations
+
+from hop_tasks.errors import RepositoryError
+from hop_tasks.names import release_branch
+from hop_tasks.repository import Origin, Repository, branch_refspec, head_ref, tag_ref
+from hop_tasks.versions import Version
+
+
+def bring_main_up_to_date(repository: Repository, main: str) -> str:
+    """Fast-forward the main branch, which need not be checked out, to origin's as last fetched; its commit.
+
+    Raises RepositoryError if it is missing or both have commits that the other lacks.
+    """
+    refs = repository.refs()
+    here, there = refs.heads.get(main), refs.tracking.get(main)
+    if here is None and there is None:
+        raise RepositoryError(
+            f"there is no branch {main}; nothing was changed", hint="the setting main_branch names it"
+        )
+    if there is None or here == there or (here and repository.is_ancestor(there, here)):
+        return str(here)
+    if here is not None and not repository.is_ancestor(here, there):
+        raise RepositoryError(
+            f"branch {main} and origin's have both moved on; nothing was changed",
+            hint=f"git switch {main}, then git rebase origin/{main}",
+        )
+    if repository.head().branch == main:
+        repository.fast_forward(there)
+    else:
+        repository.update_refs({head_ref(main): (here, there)}, f"fast-forward {main}")
+    return there
+
+
+def require_nothing_unseen(repository: Repository, version: Version) -> None:
+    """Raises RepositoryError if origin's branch of the release has commits that the branch here lacks."""
+    branch = release_branch(version)
+    there = repository.refs().tracking.get(branch)
+    if there is not None and not repository.is_ancestor(there, "HEAD"):
+        raise RepositoryError(
+            f"origin's branch {branch} has commits that are not here; nothing was changed",
+            hint=f"git pull --rebase origin {branch}, then hop apply",
+        )
+
+
+def publish(
+    repository: Repository, version: Version, message: str, commit: str, *, main: str, push_to: Origin | None
+) -> None:
+    """Make `commit` the tip of the main branch and tag it; check the main branch out; remove the release's branch.
+
+    Origin comes first: when it refuses, nothing has been changed here. When the command is interrupted after it, the
+    next fetch brings the release. Earlier releases that origin lacks go with it.
+    """
+    branch, tag = release_branch(version), str(version)
+    refs = repository.refs()
+    tag_object = repository.write_tag(tag, commit, f"Release {version}: {message}")
+    if push_to is not None:
+        known = push_to.look()
+        unpushed = [tag_ref(str(earlier)) for earlier in refs.released if str(earlier) not in known.tags]
+        refspecs = [
+            branch_refspec(commit, main),
+            f"{tag_object}:{tag_ref(tag)}",
+            *(f"{name}:{name}" for name in unpushed),
+        ]
+        leases = []
+        reserved = refs.tracking.get(branch)
+        if reserved is not None and branch in known.heads:
+            # Deleted there only if it is still what was seen: a colleague's commits on it are not lost.
+            refspecs.append(f":{head_ref(branch)}")
+            leases.append(f"{branch}:{reserved}")
+        push_to.push(refspecs, leases=leases)
+    repository.update_refs(
+        {head_ref(main): (refs.heads.get(main), commit), tag_ref(tag): (None, tag_object)}, f"release {version}"
+    )
+    here = repository.resolve("HEAD")
+    repository.switch(main)
+    repository.update_refs({head_ref(branch): (here, None)}, f"release {version}")

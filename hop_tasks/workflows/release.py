@@ -1,0 +1,212 @@
+"""Releasing: the release in preparation proved on a scratch copy, then sealed, tagged and, if asked, pushed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hop_tasks.catalog import Catalog, dump_schema, read_catalog
+from hop_tasks.checks import ChecksRun, run_checks
+from hop_tasks.database.admin import drop_database, server_version
+from hop_tasks.database.engines import Database
+from hop_tasks.errors import DatabaseError, RepositoryError, StateError
+from hop_tasks.manifest import MANIFEST_NAME, Manifest
+from hop_tasks.names import release_branch
+from hop_tasks.project import Project
+from hop_tasks.registry import update_commit
+from hop_tasks.report import DEFAULT_REPORTER, Reporter
+from hop_tasks.repository import Origin, Repository
+from hop_tasks.snapshots import clone_for_work, remove_leftovers
+from hop_tasks.versions import Version
+from hop_tasks.workflows.apply import merged_base, read_work_tree, rebase_on_main, release_in_preparation
+from hop_tasks.workflows.bases import ensure_base, require_known_state
+from hop_tasks.workflows.deploying import Deployable, deploy, release_reader
+from hop_tasks.workflows.publishing import bring_main_up_to_date, publish, require_nothing_unseen
+from hop_tasks.workflows.sync_package import package_differences
+from hop_tasks.workflows.workspace import Workspace
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True)
+class PublishedRelease:
+    """A release that was published: number, message, commit, schema file, what the tests came to, whether pushed."""
+
+    version: Version
+    message: str
+    commit: str
+    schema: str
+    checks: ChecksRun | None
+    pushed: bool
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a scratch copy showed: the catalog after the release, its schema, and the tests."""
+
+    catalog: Catalog
+    schema: str
+    checks: ChecksRun | None
+
+
+def release_prepared(
+    project: Project, *, push: bool = False, fetch: bool = True, reporter: Reporter = DEFAULT_REPORTER
+) -> PublishedRelease:
+    """Release what is prepared on this branch.
+
+    The branch is rebased on the main branch. The patch files are applied from the base on a scratch copy, which must
+    agree with the development database and the committed package; the project's tests run against the copy. Then one
+    commit with the schema and the sealed manifest, the main branch and an annotated tag are made, and pushed first if
+    that is asked, so that a push that is refused leaves nothing behind.
+
+    Args:
+        project: the project.
+        push: push main branch and tag, both or none.
+        fetch: ask origin for releases that were published meanwhile; it must then answer, if there is one.
+        reporter: told what is done.
+
+    Raises StateError if a lower release is in preparation or the release is not applied as it is in the tree,
+    RepositoryError for a dirty tree, a conflict or a refused push, ChecksError for failing tests. Tags, branches,
+    tree and database are then as before.
+    """
+    project.require_development("release")
+    repository = Repository.open(project.root)
+    version = release_in_preparation(repository, "release")
+    repository.require_clean("release")
+    repository.require_identity()
+    origin = Origin.find(repository)
+    if push and origin is None:
+        raise RepositoryError("there is no origin to push to; nothing was changed", hint="git remote add origin URL")
+    main = project.settings.main_branch
+    if origin is not None and fetch:
+        origin.fetch()
+    bring_main_up_to_date(repository, main)
+    _require_lowest(repository, version)
+    require_nothing_unseen(repository, version)
+    with _branch_restored_on_failure(repository):
+        rebase_on_main(project, repository, reporter)
+        base_version = merged_base(repository, version)
+        release = read_work_tree(project, repository, version)
+        workspace = Workspace.open(project, reporter)
+        with workspace.locked("release") as admin:
+            _require_applied(workspace, admin, release)
+            proof = _prove(workspace, admin, release, base_version)
+            repository.require_clean("release, after the tests,")
+            schema_path = project.schema_path(version)
+            commit = _seal(repository, release, base_version, proof, schema_path)
+            publish(repository, version, release.message, commit, main=main, push_to=origin if push else None)
+            _note_commit(workspace, version, commit)
+    return PublishedRelease(version, release.message, commit, schema_path, proof.checks, push)
+
+
+def _require_lowest(repository: Repository, version: Version) -> None:
+    refs = repository.refs()
+    if refs.last_released > version:
+        raise StateError(
+            f"{refs.last_released} is released already, {version} would come after a higher one; nothing was changed",
+            hint=f"hop prepare the next release and move the files of Patches/{version.folder} there",
+        )
+    if version in refs.released:
+        raise StateError(f"{version} is already released at origin; nothing was changed", hint="hop prepare")
+    lowest = min(refs.in_preparation, default=version)
+    if lowest < version:
+        raise StateError(
+            f"{lowest} is in preparation and lower than {version}: it is released first; nothing was changed",
+            hint=f"git switch {release_branch(lowest)}",
+        )
+
+
+def _require_applied(workspace: Workspace, admin: Connection, release: Deployable) -> None:
+    state = workspace.read_state(admin)
+    require_known_state(workspace, state, "release")
+    if state is None or state.last is None or state.last.version != release.version:
+        at = "missing" if state is None or state.last is None else f"at {state.last.version}"
+        raise StateError(
+            f"{release.version} is not applied: database {workspace.database.name} is {at}; nothing was changed",
+            hint="hop apply",
+        )
+    if state.last.checksum != release.checksum:
+        raise StateError(
+            f"the patch files of {release.version} are not those that were applied last; nothing was changed",
+            hint="hop apply",
+        )
+
+
+def _prove(workspace: Workspace, admin: Connection, release: Deployable, base_version: Version) -> Proof:
+    """Apply the release from its base on a scratch copy, compare, dump the schema, and run the tests."""
+    project, reporter, of = workspace.project, workspace.reporter, workspace.database.name
+    remove_leftovers(admin, of)
+    with release_reader(workspace.repository) as reader:
+        base = ensure_base(workspace, admin, reader, base_version, workspace.read_state(admin))
+    scratch, _ = clone_for_work(admin, base.database, of)
+    try:
+        reporter.step(f"applying {release.version} to a scratch copy of {base_version}")
+        database = workspace.database.beside(scratch)
+        deploy(database, release, lock_timeout=project.settings.lock_timeout, reporter=reporter)
+        catalog = _compare(workspace.database, database, release.version)
+        stale = package_differences(project, database, release.version)
+        if stale:
+            raise StateError(
+                f"the package is not in step with the database: {', '.join(stale)}; nothing was changed",
+                hint="hop apply, then git commit",
+            )
+        schema = dump_schema(database, server_version(admin), programs=workspace.programs)
+        checks = None
+        if project.settings.tests:
+            reporter.step("running the tests against the scratch copy")
+            checks = run_checks(project.settings.tests, project.root, database.url, reporter)
+        return Proof(catalog, schema, checks)
+    finally:
+        drop_database(admin, scratch)
+
+
+def _compare(current: Database, scratch: Database, version: Version) -> Catalog:
+    """The catalog of the scratch copy, which must be that of the development database."""
+    with scratch.connect() as connection:
+        proved = read_catalog(connection)
+    with current.connect() as connection:
+        difference = proved.compare(read_catalog(connection))
+    if difference:
+        raise StateError(
+            f"database {current.name} is not what the patch files of {version} make: {difference.summary()}; "
+            "nothing was changed",
+            hint="put the change into a patch file, or hop apply to leave it out",
+        )
+    return proved
+
+
+def _seal(repository: Repository, release: Deployable, base: Version, proof: Proof, schema_path: str) -> str:
+    """The commit that makes the release: sealed manifest and schema. No branch has it yet."""
+    manifest_path = f"Patches/{release.version.folder}/{MANIFEST_NAME}"
+    manifest = Manifest.parse((repository.root / manifest_path).read_text("utf-8"), manifest_path)
+    scripts = release.scripts.scripts
+    sealed = manifest.seal(base=base, checksums=scripts.checksums, fingerprint=proof.catalog.fingerprint)
+    files = {manifest_path: str(sealed).encode(), schema_path: proof.schema.encode()}
+    message = f"Release {release.version}: {release.message}\n"
+    return repository.write_commit(str(repository.resolve("HEAD")), files, message)
+
+
+def _note_commit(workspace: Workspace, version: Version, commit: str) -> None:
+    """The released commit in the development database's registry; the release stands also if this fails."""
+    try:
+        with workspace.database.connect() as connection:
+            update_commit(connection, version, commit, workspace.repository.author(commit))
+            connection.commit()
+    except DatabaseError as error:
+        workspace.reporter.warn(f"the registry of {workspace.database.name} keeps the commit of apply: {error.message}")
+
+
+@contextmanager
+def _branch_restored_on_failure(repository: Repository) -> Iterator[None]:
+    """Puts the branch that is checked out back to its commit if the body fails before the release is there."""
+    before = repository.head()
+    try:
+        yield
+    except BaseException:
+        now = repository.head()
+        if before.commit and now.branch == before.branch and now.commit != before.commit:
+            repository.reset_keep(before.commit)
+        raise

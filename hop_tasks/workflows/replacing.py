@@ -1,0 +1,62 @@
+"""Putting another state in the place of the development database, without losing rows that a person typed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hop_tasks.database.activity import note_writes, written_since
+from hop_tasks.database.admin import Session, drop_database, end_sessions
+from hop_tasks.registry import RegistryState
+from hop_tasks.snapshots import BEFORE_APPLY, REPLACED, WORK, put_in_place, replace_database
+from hop_tasks.workflows.bases import Base
+from hop_tasks.workflows.sessions import tell_ended
+from hop_tasks.workflows.workspace import Workspace
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """What became of a database that was replaced: the name it is kept under, None if it was dropped since nobody
+    had written to it; and the sessions that had to end."""
+
+    kept_as: str | None
+    ended: tuple[Session, ...]
+
+
+def replace_current(
+    workspace: Workspace,
+    admin: Connection,
+    work: str,
+    state: RegistryState | None,
+    *,
+    base: Base,
+    kind: str = BEFORE_APPLY,
+) -> Replaced | None:
+    """Put the database `work` in the place of the development database; None if there was none.
+
+    What was there is kept under another name if anything was written to it since hop made it (`kind` BEFORE_APPLY), or
+    in any case (another kind). A base that was taken of it just now holds all of it already; one that was rebuilt
+    from the schema lacks rows that only it has.
+    """
+    of = workspace.database.name
+    # Counted before the swap: nobody but hop has been in the new one.
+    note_writes(admin, workspace.database.beside(work))
+    if state is None:
+        put_in_place(admin, work, of)
+        return None
+    ended = end_sessions(admin, of)
+    if base.rebuilt:
+        kind = REPLACED
+    keep = kind != BEFORE_APPLY or (not base.fresh and written_since(admin, workspace.database))
+    release = state.last.version if state.last else None
+    kept, ended_later = replace_database(admin, work, of, kind=kind if keep else WORK, release=release)
+    ended = tuple({session.pid: session for session in (*ended, *ended_later)}.values())
+    tell_ended(workspace.reporter, ended)
+    if keep:
+        workspace.reporter.note(f"the database as it was, with what was written to it by hand, is kept as {kept}")
+    else:
+        drop_database(admin, kept)
+    return Replaced(kept if keep else None, ended)

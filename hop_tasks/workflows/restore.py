@@ -1,0 +1,145 @@
+"""Restoring an earlier release: from a backup in production, from a snapshot in development."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hop_tasks.backups import Backup, find_backups, restore_backup
+from hop_tasks.catalog import read_catalog
+from hop_tasks.database.admin import drop_database, server_version, sessions_on
+from hop_tasks.errors import BackupError, ModeError, StateError
+from hop_tasks.project import Project
+from hop_tasks.registry import RegistryState, read_state
+from hop_tasks.report import DEFAULT_REPORTER, Reporter
+from hop_tasks.snapshots import (
+    REPLACED,
+    clone_for_work,
+    create_for_work,
+    put_in_place,
+    remove_leftovers,
+    replace_database,
+)
+from hop_tasks.versions import Version
+from hop_tasks.workflows.bases import ensure_base, require_known_state
+from hop_tasks.workflows.deploying import release_reader
+from hop_tasks.workflows.replacing import replace_current
+from hop_tasks.workflows.sessions import tell_ended
+from hop_tasks.workflows.workspace import Workspace
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A database that was brought back: to which release, from where, and the name that the replaced state has."""
+
+    database: str
+    version: Version
+    source: str
+    kept_as: str | None
+
+
+def restore_database(
+    project: Project, version: Version | str, *, force: bool = False, reporter: Reporter = DEFAULT_REPORTER
+) -> Restored:
+    """Bring the database back to how it was at a release.
+
+    In production the newest backup of that release is restored into a new database, which is checked and then put in
+    place; in development it is the release's snapshot, made if it is not there. The state that is replaced is kept
+    under another name until somebody drops it.
+
+    Args:
+        project: the project.
+        version: the release.
+        force: in production, end the sessions on the database instead of refusing.
+        reporter: told what is done.
+
+    Raises BackupError for no backup or a damaged one, StateError, ModeError. The database then serves as before.
+    """
+    project.require_devel("restore")
+    wanted = Version.parse(version) if isinstance(version, str) else version
+    workspace = Workspace.open(project, reporter)
+    with workspace.locked("restore") as admin:
+        state = workspace.read_state(admin)
+        remove_leftovers(admin, workspace.database.name)
+        if project.settings.production:
+            return _from_backup(workspace, admin, state, wanted, force=force)
+        return _from_snapshot(workspace, admin, state, wanted)
+
+
+def _from_snapshot(workspace: Workspace, admin: Connection, state: RegistryState | None, version: Version) -> Restored:
+    require_known_state(workspace, state, "restore")
+    if version not in workspace.repository.refs().released:
+        raise StateError(f"there is no release {version}; nothing was changed", hint="hop shows the releases")
+    with release_reader(workspace.repository) as reader:
+        base = ensure_base(workspace, admin, reader, version, state)
+    work, _ = clone_for_work(admin, base.database, workspace.database.name)
+    try:
+        replaced = replace_current(workspace, admin, work, state, base=base, kind=REPLACED)
+    except BaseException:
+        drop_database(admin, work)
+        raise
+    return Restored(
+        workspace.database.name, version, f"snapshot {base.database}", replaced.kept_as if replaced else None
+    )
+
+
+def _from_backup(
+    workspace: Workspace, admin: Connection, state: RegistryState | None, version: Version, *, force: bool
+) -> Restored:
+    of = workspace.database.name
+    if state is not None and not state.production:
+        raise ModeError(
+            f"database {of} is not stamped as production; restore was refused",
+            hint="check HOP_DATABASE_URL and HOP_PRODUCTION",
+        )
+    backup = _choose_backup(workspace, version)
+    sessions = sessions_on(admin, of)
+    if sessions and not force:
+        listed = "; ".join(str(session) for session in sessions[:5])
+        raise StateError(
+            f"{len(sessions)} sessions are open on {of}: {listed}; nothing was changed",
+            hint=f"stop the programs that use it, or hop restore {version} --force to end them",
+        )
+    workspace.reporter.step(f"restoring {backup.path.name} ({backup.size} bytes) beside {of}")
+    work = create_for_work(admin, of, like=of if state is not None else None)
+    try:
+        restore_backup(
+            backup, workspace.database.beside(work), server_version=server_version(admin), programs=workspace.programs
+        )
+        _check_restored(workspace, work, backup, version)
+        if state is None:
+            put_in_place(admin, work, of)
+            return Restored(of, version, str(backup.path), None)
+        at = state.last.version if state.last else None
+        kept, ended = replace_database(admin, work, of, kind=REPLACED, release=at)
+    except BaseException:
+        drop_database(admin, work)
+        raise
+    tell_ended(workspace.reporter, ended)
+    return Restored(of, version, str(backup.path), kept)
+
+
+def _choose_backup(workspace: Workspace, version: Version) -> Backup:
+    backups = find_backups(workspace.project.backups, workspace.database.name)
+    for backup in backups:
+        if backup.release == version:
+            return backup
+    there = sorted({backup.release for backup in backups if backup.release})
+    raise BackupError(
+        f"there is no backup of {workspace.database.name} at {version} in {workspace.project.backups}; nothing was changed",
+        hint="there are backups of " + ", ".join(map(str, there)) if there else "hop upgrade makes backups",
+    )
+
+
+def _check_restored(workspace: Workspace, work: str, backup: Backup, version: Version) -> None:
+    with workspace.database.beside(work).connect() as connection:
+        found = read_state(connection)
+        fingerprint = read_catalog(connection).fingerprint
+    if found.last is None or found.last.version != version or fingerprint != backup.fingerprint:
+        raise BackupError(
+            f"{backup.path} does not hold what its sidecar says; {workspace.database.name} serves as before",
+            hint="choose another backup",
+        )

@@ -1,0 +1,61 @@
+"""Declaring a database to be at a release and in production, once its catalog proves it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hop_tasks.catalog import Catalog, read_catalog
+from hop_tasks.database.admin import drop_database
+from hop_tasks.errors import StateError
+from hop_tasks.registry import create_registry, insert_release, read_state
+from hop_tasks.snapshots import create_for_work
+from hop_tasks.versions import Version
+from hop_tasks.workflows.deploying import ReleaseReader, found_registry, registry_row
+from hop_tasks.workflows.workspace import Workspace
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+def baseline_database(workspace: Workspace, admin: Connection, reader: ReleaseReader, version: Version) -> None:
+    """Declare a database to be at a release, after its catalog has been found to be that of the release.
+
+    Raises StateError that names the differences, with nothing changed, if it is another one.
+    """
+    repository, database = workspace.repository, workspace.database
+    if version not in repository.refs().released:
+        raise StateError(f"there is no release {version}; nothing was changed", hint="git fetch --tags origin")
+    manifest = reader.manifest(version)
+    with database.connect() as connection:
+        found = read_catalog(connection)
+    if found.fingerprint != manifest.fingerprint:
+        # Servers of different versions spell some definitions differently, so that only a comparison on one tells.
+        difference = _released_catalog(workspace, admin, reader, version).compare(found)
+        if difference:
+            raise StateError(
+                f"database {database.name} is not at {version}: {difference.summary()}; nothing was changed",
+                hint=f"make it so by hand, or name the release that it is at; {workspace.project.schema_path(version)} "
+                f"at tag {version} is what was released",
+            )
+    with database.connect() as connection:
+        had_registry = read_state(connection).exists
+        create_registry(connection, production=True)
+        if not had_registry:
+            commit = repository.resolve(str(version))
+            author = repository.author(str(version))
+            insert_release(connection, registry_row(version, manifest.message, commit=commit, author=author))
+        connection.commit()
+    workspace.reporter.step(f"database {database.name} is declared to be at {version}")
+
+
+def _released_catalog(workspace: Workspace, admin: Connection, reader: ReleaseReader, version: Version) -> Catalog:
+    """The catalog of a release, built on this server from the schema that was released."""
+    scratch = create_for_work(admin, workspace.database.name)
+    try:
+        database = workspace.database.beside(scratch)
+        schema = reader.schema(version, workspace.project.schema_path(version))
+        found_registry(database, schema, version=version, message="", reporter=workspace.reporter)
+        with database.connect() as connection:
+            return read_catalog(connection)
+    finally:
+        drop_database(admin, scratch)

@@ -1,0 +1,159 @@
+"""The state of a project: read only, without checking out, fetching, starting or writing anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hop_tasks.database.admin import database_exists
+from hop_tasks.database.engines import Database
+from hop_tasks.database.urls import resolve_target
+from hop_tasks.errors import DatabaseError
+from hop_tasks.names import release_branch, version_of_branch
+from hop_tasks.project import Project
+from hop_tasks.registry import RegistryState, read_state
+from hop_tasks.repository import Refs, Repository
+from hop_tasks.snapshots import find_kept
+from hop_tasks.versions import Version
+
+
+@dataclass(frozen=True)
+class DatabaseStatus:
+    """The database that is meant.
+
+    Attributes:
+        name: its name.
+        shown: its URL with the password masked, or what else is meant.
+        source: where that is set.
+        server: the server's version, None if it was not reached.
+        exists: whether it is there; None if the server was not reached.
+        state: its registry, None if it was not reached or is not there.
+        kept: databases that were replaced and are kept beside it.
+        problem: why it was not reached; None also for an embedded server that is not running.
+    """
+
+    name: str
+    shown: str
+    source: str
+    server: str | None = None
+    exists: bool | None = None
+    state: RegistryState | None = None
+    kept: tuple[str, ...] = ()
+    problem: DatabaseError | None = None
+
+
+@dataclass(frozen=True)
+class RepositoryStatus:
+    """The repository: branch (None when detached), commit, changed paths, releases, and those in preparation."""
+
+    branch: str | None
+    commit: str | None
+    changes: tuple[str, ...]
+    released: tuple[Version, ...]
+    in_preparation: tuple[Version, ...]
+    unpushed: tuple[Version, ...]
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of a project; `missing` are the releases that its database lacks, `advice` is what to type next."""
+
+    project: Project
+    database: DatabaseStatus
+    repository: RepositoryStatus | None
+    missing: tuple[Version, ...]
+    advice: str
+
+
+def read_status(project: Project) -> Status:
+    """The state of a project. A database that cannot be reached is part of the state, not an error.
+
+    Raises ProjectError for a URL that is wrong, RepositoryError if the project needs a repository and has none.
+    """
+    database = _read_database(project)
+    repository = _read_repository(Repository.open(project.root)) if project.settings.devel else None
+    at = database.state.last.version if database.state and database.state.last else None
+    released = repository.released if repository else ()
+    missing = tuple(version for version in released if at is not None and version > at)
+    return Status(project, database, repository, missing, _advice(project, database, repository, at, missing))
+
+
+def _read_database(project: Project) -> DatabaseStatus:
+    try:
+        target = resolve_target(project)
+    except DatabaseError as error:
+        return DatabaseStatus(project.name, "none", "nothing", problem=error)
+    source = target.source.value
+    if target.url is None:
+        return DatabaseStatus(target.database, str(target), source)
+    database = Database(target.url, project.settings.maintenance_database)
+    try:
+        with database.administer() as admin:
+            server = str(admin.exec_driver_sql("SHOW server_version").scalar_one())
+            exists = database_exists(admin, database.name)
+            kept = tuple(mark.database for mark in find_kept(admin, database.name))
+        state = None
+        if exists:
+            with database.connect() as connection:
+                state = read_state(connection)
+    except DatabaseError as error:
+        return DatabaseStatus(target.database, str(target), source, problem=error)
+    return DatabaseStatus(target.database, str(target), source, server, exists, state, kept)
+
+
+def _read_repository(repository: Repository) -> RepositoryStatus:
+    head, refs = repository.head(), repository.refs()
+    return RepositoryStatus(
+        branch=head.branch,
+        commit=head.commit,
+        changes=repository.changes(),
+        released=refs.released,
+        in_preparation=refs.in_preparation,
+        unpushed=_unpushed(repository, refs),
+    )
+
+
+def _unpushed(repository: Repository, refs: Refs) -> tuple[Version, ...]:
+    """The releases that no branch of origin has, as far as was last fetched; none where there is no origin."""
+    if not refs.tracking:
+        return ()
+    arguments = [f"--no-merged={commit}" for commit in set(refs.tracking.values())]
+    tags = repository.git.lines("for-each-ref", *arguments, "--format=%(refname:strip=2)", "refs/tags")
+    return tuple(sorted(version for tag in tags if (version := Version.find(tag))))
+
+
+def _advice(
+    project: Project,
+    database: DatabaseStatus,
+    repository: RepositoryStatus | None,
+    at: Version | None,
+    missing: tuple[Version, ...],
+) -> str:
+    """The next command to type."""
+    if database.problem is not None:
+        return database.problem.hint or "make the database reachable, then hop"
+    if repository is None:
+        return "hop sync-package brings the package in step with the database"
+    if project.settings.production:
+        if database.exists is False:
+            return f"createdb {database.name}, then hop upgrade"
+        if database.state is not None and database.state.last is None:
+            return "hop upgrade; with --baseline X.Y.Z if the database has tables"
+        return (
+            f"hop upgrade brings {', '.join(map(str, missing))}"
+            if missing
+            else "nothing to do; hop upgrade asks origin"
+        )
+    if repository.branch is None:
+        return f"git switch {project.settings.main_branch} (HEAD is detached)"
+    version = version_of_branch(repository.branch)
+    if version is None or version in repository.released:
+        if repository.in_preparation:
+            return f"git switch {release_branch(repository.in_preparation[0])}, or hop prepare another level"
+        return "hop prepare --level=patch -m 'what it is about'"
+    if at != version:
+        return f"write SQL or Python files in Patches/{version.folder}, then hop apply"
+    if repository.changes:
+        return "hop apply after each change; git commit, then hop release"
+    if repository.in_preparation and repository.in_preparation[0] < version:
+        return f"hop apply; {repository.in_preparation[0]} is to be released first"
+    return "hop release, or hop apply after another change"

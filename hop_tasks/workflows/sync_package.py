@@ -1,0 +1,40 @@
+"""The Python package in step with the database."""
+
+from __future__ import annotations
+
+from hop_tasks.database.admin import database_exists
+from hop_tasks.database.engines import Database
+from hop_tasks.errors import DatabaseError
+from hop_tasks.package import Synchronised, differences, find_generator, synchronise
+from hop_tasks.project import Project
+from hop_tasks.registry import read_state
+from hop_tasks.report import DEFAULT_REPORTER, Reporter
+from hop_tasks.versions import Version
+from hop_tasks.workflows.workspace import reach_database
+
+
+def synchronise_package(project: Project, *, reporter: Reporter = DEFAULT_REPORTER) -> Synchronised:
+    """Write the generated modules of the package anew where they differ from the database.
+
+    Raises ProjectError for a file in the way that hop did not write, DatabaseError if there is no database.
+    """
+    database = reach_database(project, reporter)
+    with database.administer() as admin:
+        if not database_exists(admin, database.name):
+            raise DatabaseError(f"there is no database {database.name}", hint="hop apply builds it in development")
+    with database.connect() as connection:
+        state = read_state(connection)
+    return synchronise_database(project, database, state.last.version if state.last else None)
+
+
+def synchronise_database(project: Project, database: Database, release: Version | None) -> Synchronised:
+    """The same from any database, for the release that it is at."""
+    with database.connect() as connection:
+        return synchronise(project.package_folder, connection, find_generator(project.settings.generator), release)
+
+
+def package_differences(project: Project, database: Database, release: Version | None) -> tuple[str, ...]:
+    """The generated files, from the project's root, that are not in step with a database."""
+    with database.connect() as connection:
+        found = differences(project.package_folder, connection, find_generator(project.settings.generator), release)
+    return tuple(path.relative_to(project.root).as_posix() for path in found)

@@ -1,0 +1,67 @@
+"""Undoing what apply did: the development database back at the base state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hop_tasks.database.admin import drop_database
+from hop_tasks.errors import StateError
+from hop_tasks.project import Project
+from hop_tasks.registry import read_releases
+from hop_tasks.report import DEFAULT_REPORTER, Reporter
+from hop_tasks.snapshots import clone_for_work, remove_leftovers
+from hop_tasks.versions import Version
+from hop_tasks.workflows.bases import ensure_base, released_version, require_known_state
+from hop_tasks.workflows.deploying import release_reader
+from hop_tasks.workflows.replacing import Replaced, replace_current
+from hop_tasks.workflows.sync_package import Synchronised, synchronise_database
+from hop_tasks.workflows.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class UndoneRelease:
+    """A release that was undone, the base that the database is at now, and what became of package and old state."""
+
+    version: Version
+    base: Version
+    package: Synchronised | None
+    replaced: Replaced | None
+
+
+def undo_release(
+    project: Project, *, database_only: bool = False, reporter: Reporter = DEFAULT_REPORTER
+) -> UndoneRelease:
+    """Put the development database back to the base state of the release that was applied.
+
+    Args:
+        project: the project.
+        database_only: leave the Python package as it is, instead of bringing it in step.
+        reporter: told what is done.
+
+    The patch files and the branch stay. Raises StateError if nothing is applied.
+    """
+    project.require_development("undo")
+    workspace = Workspace.open(project, reporter)
+    with workspace.locked("undo") as admin, release_reader(workspace.repository) as reader:
+        state = workspace.read_state(admin)
+        require_known_state(workspace, state, "undo")
+        if state is None or state.last is None or released_version(state, reader, workspace.repository.refs().released):
+            where = "there is no database" if state is None or state.last is None else f"it is at {state.last.version}"
+            raise StateError(
+                f"nothing is applied to undo on database {workspace.database.name}: {where}; nothing was changed",
+                hint="hop shows the state",
+            )
+        remove_leftovers(admin, workspace.database.name)
+        with workspace.database.connect() as connection:
+            rows = read_releases(connection)
+        base = ensure_base(workspace, admin, reader, rows[1].version, state)
+        work, _ = clone_for_work(admin, base.database, workspace.database.name)
+        try:
+            package = None
+            if not database_only:
+                package = synchronise_database(project, workspace.database.beside(work), base.version)
+            replaced = replace_current(workspace, admin, work, state, base=base)
+        except BaseException:
+            drop_database(admin, work)
+            raise
+    return UndoneRelease(state.last.version, base.version, package, replaced)

@@ -1,0 +1,76 @@
+"""What every workflow works with: the project, its repository, its database, and who is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hop_tasks.database.admin import database_exists
+from hop_tasks.database.engines import Database
+from hop_tasks.database.locks import locked
+from hop_tasks.database.urls import reach_target
+from hop_tasks.project import Project
+from hop_tasks.registry import RegistryState, read_state
+from hop_tasks.report import Reporter
+from hop_tasks.repository import Repository
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The parts that a workflow works with."""
+
+    project: Project
+    repository: Repository
+    database: Database
+    reporter: Reporter
+
+    @classmethod
+    def open(cls, project: Project, reporter: Reporter) -> Workspace:
+        """The workspace of a project, with the embedded server started if that is the one."""
+        repository = Repository.open(project.root)
+        return cls(project, repository, reach_database(project, reporter), reporter)
+
+    @property
+    def programs(self) -> Path | None:
+        """The folder of the client programs, where the settings name one."""
+        return programs_folder(self.project)
+
+    @contextmanager
+    def locked(self, verb: str) -> Iterator[Connection]:
+        """The lock of the database, and a connection in autocommit to the maintenance database."""
+        with locked(self.database, verb, wait=self.project.settings.lock_wait), self.database.administer() as admin:
+            yield admin
+
+    def read_state(self, admin: Connection) -> RegistryState | None:
+        """The registry of the database; None if the database does not exist."""
+        if not database_exists(admin, self.database.name):
+            return None
+        with self.database.connect() as connection:
+            return read_state(connection)
+
+
+def reach_database(project: Project, reporter: Reporter) -> Database:
+    """The database of a project, with the embedded server started if that is the one; it need not exist."""
+    return Database(reach_target(project, reporter), project.settings.maintenance_database)
+
+
+def programs_folder(project: Project) -> Path | None:
+    """The folder of the client programs, where the settings name one."""
+    named = project.settings.client_programs
+    return None if named is None else project.root / Path(named).expanduser()
+
+
+def hop_version() -> str:
+    """The version of this hop."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("hop-tasks")
+    except PackageNotFoundError:
+        return "unknown"
