@@ -1,0 +1,85 @@
+"""The `hop` script: an Invoke program over the same tasks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from invoke.exceptions import Exit, ParseError
+from invoke.program import Program
+
+from hop_tasks.errors import HopError, UsageError
+from hop_tasks.project import SETTINGS_FILE, read_settings_file
+from hop_tasks.tasks.collection import namespace
+
+HELP_FLAGS = ("-h", "--help")
+
+
+class HopProgram(Program):
+    """Invoke's program, less three surprises: a project's invoke.yaml counts, `hop new --help` is help, and a command
+    line that cannot be understood ends like any other error."""
+
+    def run(self, argv: list[str] | None = None, exit: bool = True) -> None:
+        """Run a command line."""
+        try:
+            super().run(argv, exit)
+        except BrokenPipeError:
+            # Whoever read the output has enough of it; Python would complain once more while it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+
+    def parse_core(self, argv: list[str] | None) -> None:
+        """Invoke's own flags."""
+        self._explained(super().parse_core, argv)
+
+    def parse_collection(self) -> None:
+        """The tasks, and the configuration of the project, which Invoke leaves out for bundled tasks."""
+        super().parse_collection()
+        self.config.set_project_location(str(_project_folder()))
+        self.config.load_project()
+
+    def parse_tasks(self) -> None:
+        """The commands; a help flag anywhere behind one is a call for help, also in the place of an argument."""
+        words = list(self.core.unparsed)
+        if words and words[0] in self.collection.task_names and any(word in HELP_FLAGS for word in words[1:]):
+            self.core.unparsed[:] = []
+            self.core[0].args["help"].value = words[0]
+        self._explained(super().parse_tasks)
+
+    def parse_cleanup(self) -> None:
+        """Help, lists and completion."""
+        self._explained(super().parse_cleanup)
+
+    def _explained(self, parse: Callable[..., None], *arguments: Any) -> None:
+        try:
+            parse(*arguments)
+        except ParseError as error:
+            explained = UsageError(" ".join(str(error).split()), hint="hop --list, or hop COMMAND --help")
+            raise Exit(f"hop: {explained}", code=explained.exit_code) from error
+
+
+def _project_folder() -> Path:
+    """The project's root, whose invoke.yaml counts from any subfolder; the current directory outside a project."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        try:
+            if read_settings_file(folder / SETTINGS_FILE) is not None:
+                return folder
+        except HopError:
+            return folder
+    return here
+
+
+def make_program() -> HopProgram:
+    """A new program; each reads its own command line."""
+    from hop_tasks.workflows.workspace import hop_version
+
+    return HopProgram(name="hop", binary="hop", binary_names=["hop"], namespace=namespace(), version=hop_version())
+
+
+def main() -> None:
+    """The entry point of the `hop` script."""
+    make_program().run()

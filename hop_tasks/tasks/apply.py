@@ -1,0 +1,21 @@
+"""invoke apply"""
+
+from invoke.context import Context
+
+from hop_tasks.tasks.base import find_project, hop_task, is_dry
+from hop_tasks.tasks.console import ConsoleReporter, show
+
+
+@hop_task()
+def apply(c: Context) -> None:
+    """Apply the release in preparation to the development database, from its base state."""
+    from hop_tasks.workflows.apply import apply_release
+
+    project = find_project(c)
+    if is_dry(c, "apply"):
+        return
+    applied = apply_release(project, reporter=ConsoleReporter())
+    for path in applied.package.written:
+        show(f"wrote {path.relative_to(project.root)}")
+    files = f"{len(applied.files)} file{'' if len(applied.files) == 1 else 's'}"
+    show(f"applied {applied.version} to {applied.base}: {files} in {applied.seconds:.2f} s", "good")

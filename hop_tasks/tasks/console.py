@@ -1,0 +1,62 @@
+"""What the tasks print: plain lines for a pipe or a CI job, with some colour on a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from hop_tasks.errors import HopError
+
+STYLES = {"good": "green", "warning": "yellow", "bad": "red", "dim": "dim", "strong": "bold"}
+
+
+def show(text: str, style: str | None = None, *, file: TextIO | None = None) -> None:
+    """One line, in one of STYLES on a terminal."""
+    target = file or sys.stdout
+    if style is None or not target.isatty() or os.environ.get("NO_COLOR"):
+        print(text, file=target, flush=True)
+        return
+    from rich.console import Console
+
+    Console(file=target, highlight=False).print(text, style=STYLES[style], markup=False, soft_wrap=True)
+
+
+def show_error(error: HopError) -> None:
+    """The lines that go above an error's own line, on standard error."""
+    sys.stdout.flush()
+    for line in error.details:
+        show(line, "dim", file=sys.stderr)
+
+
+def show_table(rows: Sequence[tuple[str, str]]) -> None:
+    """Pairs of a heading and a text, aligned; a text of several lines continues below itself."""
+    width = max((len(heading) for heading, _ in rows), default=0)
+    for heading, text in rows:
+        first, *more = text.split("\n")
+        show(f"{heading:<{width}}  {first}".rstrip())
+        for line in more:
+            show(f"{'':<{width}}  {line}")
+
+
+def listed(items: Iterable[object], *, none: str = "none", most: int = 8) -> str:
+    """Items in a line, cut after `most`."""
+    texts = [str(item) for item in items]
+    if not texts:
+        return none
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
+
+
+class ConsoleReporter:
+    """Shows the progress of a workflow: steps and notes on standard output, warnings on standard error."""
+
+    def step(self, text: str) -> None:
+        show(f"  {text}", "dim")
+
+    def note(self, text: str) -> None:
+        show(f"  {text}")
+
+    def warn(self, text: str) -> None:
+        sys.stdout.flush()
+        show(f"  warning: {text}", "warning", file=sys.stderr)

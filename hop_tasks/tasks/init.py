@@ -1,0 +1,29 @@
+"""invoke init"""
+
+from invoke.context import Context
+
+from hop_tasks.tasks.base import hop_task, is_dry
+from hop_tasks.tasks.console import ConsoleReporter, show
+from hop_tasks.tasks.new import show_founded
+
+
+@hop_task(
+    help={
+        "devel": "track versions: registry, first commit, tag 0.0.0",
+        "name": "the project; the folder's name by default",
+        "package": "the Python package; made from the name by default",
+        "url": "the database's URL, postgresql://user@host:5432/database",
+    }
+)
+def init(c: Context, devel: bool = False, name: str = "", package: str = "", url: str = "") -> None:
+    """Make the Git repository in the current directory a project."""
+    from hop_tasks.workflows.init import initialise_project
+
+    if is_dry(c, "init"):
+        return
+    founded = initialise_project(
+        name=name or None, devel=devel, package=package or None, url=url or None, reporter=ConsoleReporter()
+    )
+    show_founded(founded)
+    if devel:
+        show(f"releases go to branch {founded.project.settings.main_branch}; next: hop")

@@ -1,0 +1,34 @@
+"""invoke release"""
+
+from invoke.context import Context
+
+from hop_tasks.tasks.base import find_project, hop_task, is_dry
+from hop_tasks.tasks.console import ConsoleReporter, show
+
+
+@hop_task(
+    help={
+        "push": "push main branch and tag to origin, both or none",
+        "fetch": "ask origin what was released meanwhile (--no-fetch: do not)",
+    }
+)
+def release(c: Context, push: bool = False, fetch: bool = True) -> None:
+    """Prove the release in preparation on a scratch copy, run the tests, seal and tag it."""
+    from hop_tasks.workflows.release import release_prepared
+
+    project = find_project(c)
+    if is_dry(c, "release"):
+        return
+    published = release_prepared(project, push=push, fetch=fetch, reporter=ConsoleReporter())
+    if published.checks is None:
+        show("no tests were run: the setting tests is none")
+    elif published.checks.found_none:
+        show("no tests were found")
+    show(f"wrote {published.schema}")
+    show(f"released {published.version}: {published.message}", "good")
+    main = project.settings.main_branch
+    show(
+        f"pushed {main} and tag {published.version}"
+        if published.pushed
+        else f"not pushed: git push --follow-tags origin {main}"
+    )

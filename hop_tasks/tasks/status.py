@@ -1,0 +1,80 @@
+"""invoke status"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from hop_tasks.tasks.base import find_project, hop_task
+from hop_tasks.tasks.console import listed, show, show_table
+
+if TYPE_CHECKING:
+    from hop_tasks.workflows.status import DatabaseStatus, RepositoryStatus, Status
+
+
+@hop_task()
+def status(c: Context) -> None:
+    """Show the state of the project and what to type next."""
+    from hop_tasks.workflows.status import read_status
+
+    found = read_status(find_project(c))
+    show_table(_rows(found))
+    problem = found.database.problem
+    if problem is not None:
+        raise Exit(f"hop: {problem}", code=problem.exit_code)
+    show(f"next: {found.advice}", "strong")
+
+
+def _rows(found: Status) -> list[tuple[str, str]]:
+    settings = found.project.settings
+    mode = "production" if settings.production else "development"
+    rows = [
+        ("project", f"{settings.name} in {found.project.root}"),
+        ("mode", mode if settings.devel else f"{mode}, without version tracking"),
+        ("database", _database(found.database)),
+    ]
+    if found.database.exists and settings.devel:
+        rows.append(("release", _release(found.database)))
+    if found.repository is not None:
+        rows += _repository(found.repository)
+        if settings.production:
+            rows.append(("lacking", listed(found.missing)))
+        elif found.repository.unpushed:
+            rows.append(("not pushed", listed(found.repository.unpushed)))
+    if found.database.kept:
+        rows.append(("kept", "\n".join(found.database.kept)))
+    return rows
+
+
+def _database(database: DatabaseStatus) -> str:
+    text = f"{database.shown} (from {database.source})"
+    if database.server:
+        text += f"\nPostgreSQL {database.server}" + ("" if database.exists else "; the database does not exist")
+    return text
+
+
+def _release(database: DatabaseStatus) -> str:
+    state = database.state
+    if state is None or state.last is None:
+        return "none: the database has no registry"
+    last = state.last
+    text = f"{last.version}: {last.message}"
+    if last.applied_at:
+        text += f"\napplied {last.applied_at:%Y-%m-%d %H:%M:%S %z} by {last.applied_by} ({last.applied_from})"
+    if last.commit:
+        text += f"\ncommit {last.commit[:12]} by {last.author}"
+    return text + ("\nstamped as production" if state.production else "")
+
+
+def _repository(repository: RepositoryStatus) -> list[tuple[str, str]]:
+    clean = (
+        f"{len(repository.changes)} changed: {listed(repository.changes, most=4)}" if repository.changes else "clean"
+    )
+    where = repository.branch or f"detached at {(repository.commit or '')[:12]}"
+    return [
+        ("branch", f"{where}, {clean}"),
+        ("released", listed(reversed(repository.released), most=5)),
+        ("in preparation", listed(repository.in_preparation)),
+    ]

@@ -1,0 +1,20 @@
+"""invoke undo"""
+
+from invoke.context import Context
+
+from hop_tasks.tasks.base import find_project, hop_task, is_dry
+from hop_tasks.tasks.console import ConsoleReporter, show
+
+
+@hop_task(help={"database-only": "leave the Python package as it is"})
+def undo(c: Context, database_only: bool = False) -> None:
+    """Put the development database back to the base state of the release that was applied."""
+    from hop_tasks.workflows.undo import undo_release
+
+    project = find_project(c)
+    if is_dry(c, "undo"):
+        return
+    undone = undo_release(project, database_only=database_only, reporter=ConsoleReporter())
+    for path in undone.package.written if undone.package else ():
+        show(f"wrote {path.relative_to(project.root)}")
+    show(f"undone {undone.version}: the database is at {undone.base}; the patch files are still there", "good")
