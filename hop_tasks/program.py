@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
-from hop_tasks.errors import HopError, UsageError
+from hop_tasks.errors import HopError, ProjectError, UsageError
 from hop_tasks.project import SETTINGS_FILE, read_settings_file
 from hop_tasks.tasks.collection import namespace
 
@@ -35,12 +36,6 @@ class HopProgram(Program):
         """Invoke's own flags."""
         self._explained(super().parse_core, argv)
 
-    def parse_collection(self) -> None:
-        """The tasks, and the configuration of the project, which Invoke leaves out for bundled tasks."""
-        super().parse_collection()
-        self.config.set_project_location(str(_project_folder()))
-        self.config.load_project()
-
     def parse_tasks(self) -> None:
         """The commands; a help flag anywhere behind one is a call for help, also in the place of an argument."""
         words = list(self.core.unparsed)
@@ -50,14 +45,27 @@ class HopProgram(Program):
         self._explained(super().parse_tasks)
 
     def parse_cleanup(self) -> None:
-        """Help, lists and completion."""
+        """Help, lists and completion end here; so a configuration that is wrong is no hindrance to them."""
         self._explained(super().parse_cleanup)
+        self._load_configuration()
+
+    def _load_configuration(self) -> None:
+        """The configuration of the project, which Invoke leaves out for bundled tasks."""
+        try:
+            self.config.set_project_location(str(_project_folder()))
+            self.config.load_project()
+        except Exception as error:  # all that readers of YAML, JSON and Python can raise
+            explained = ProjectError(
+                f"Invoke's configuration cannot be read: {type(error).__name__}: {error}", hint="correct invoke.yaml"
+            )
+            raise Exit(f"hop: {explained}", code=explained.exit_code) from error
 
     def _explained(self, parse: Callable[..., None], *arguments: Any) -> None:
         try:
             parse(*arguments)
         except ParseError as error:
-            explained = UsageError(" ".join(str(error).split()), hint="hop --list, or hop COMMAND --help")
+            text = re.sub(r"<Argument: ([\w-]+)[^>]*>", r"--\1", str(error)).rstrip("!. ")
+            explained = UsageError(text, hint="hop --list, or hop COMMAND --help")
             raise Exit(f"hop: {explained}", code=explained.exit_code) from error
 
 

@@ -35,4 +35,14 @@ class LoggingReporter:
         self._logger.warning("%s", text)
 
 
+def shown_size(size: int) -> str:
+    """A number of bytes as a person reads it, in units of 1000."""
+    amount = float(size)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
+
 DEFAULT_REPORTER: Reporter = LoggingReporter()

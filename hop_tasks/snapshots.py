@@ -125,5 +125,5 @@ def replace_database(
         kept = database_beside(of, f"{kind}_{moment:%Y%m%d_%H%M%S}")
     if database_exists(connection, kept):
         kept = f"{kept}_{secrets.token_hex(2)}"
-    mark = {"kind": kind, "of": of, "release": None if release is None else str(release), "at": moment.isoformat()}
-    return kept, swap_databases(connection, current=of, replacement=work, kept=kept, mark=mark)
+    note = {"kind": kind, "of": of, "release": None if release is None else str(release), "at": moment.isoformat()}
+    return kept, swap_databases(connection, current=of, replacement=work, kept=kept, mark=note)

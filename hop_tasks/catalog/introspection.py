@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
@@ -12,7 +12,7 @@ from hop_tasks.catalog.expressions import spread_array_casts
 from hop_tasks.catalog.objects import Catalog, CatalogObject
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, CursorResult
+    from sqlalchemy import Connection, CursorResult, Dialect
 
 SETTINGS = {
     # Nothing but PostgreSQL's own is visible, so every other name is qualified; temporary objects hide nothing.
@@ -41,12 +41,10 @@ def read_catalog(connection: Connection) -> Catalog:
     """
     with _transaction(connection) as joined:
         before = _current_settings(connection) if joined else {}
-        rows = _run(connection, f"{_settings_statement()};\n{_resource('objects.sql')}").all()
+        rows: Iterable[Any] = _run(connection, f"{_settings_statement()};\n{_resource('objects.sql')}").all()
         if before:
             _restore_settings(connection, before)
-    return Catalog(
-        tuple(CatalogObject(kind, identity, spread_array_casts(definition)) for kind, identity, definition in rows)
-    )
+    return Catalog(tuple(CatalogObject(kind, identity, spread_array_casts(text)) for kind, identity, text in rows))
 
 
 def has_user_objects(connection: Connection) -> bool:
@@ -81,10 +79,11 @@ def _resource(name: str) -> str:
 @cache
 def _settings_statement() -> str:
     from sqlalchemy import func, select
-    from sqlalchemy.dialects.postgresql.psycopg2 import dialect
+    from sqlalchemy.dialects.postgresql import psycopg2
 
+    make_dialect: Callable[[], Dialect] = psycopg2.dialect
     statement = select(*(func.pg_catalog.set_config(name, value, True) for name, value in SETTINGS.items()))
-    return str(statement.compile(dialect=dialect(), compile_kwargs={"literal_binds": True}))
+    return str(statement.compile(dialect=make_dialect(), compile_kwargs={"literal_binds": True}))
 
 
 def _current_settings(connection: Connection) -> dict[str, str]:

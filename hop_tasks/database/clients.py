@@ -218,9 +218,11 @@ def _candidates(name: str, folder: Path | None) -> Iterator[Path]:
         if embedded.is_available():
             folders.append(embedded.binaries())
     for path in dict.fromkeys(entry / name for entry in folders):
+        # Asked first, since nothing else takes a closed folder on the PATH for an answer.
+        if not os.access(path, os.X_OK) or not path.is_file():
+            continue
         # Debian's wrapper runs now this version and now that one; what it chooses from is in the system's folders.
-        wrapped = folder is None and path.resolve().name == "pg_wrapper"
-        if path.is_file() and os.access(path, os.X_OK) and not wrapped:
+        if folder is not None or path.resolve().name != "pg_wrapper":
             yield path
 
 

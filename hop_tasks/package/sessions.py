@@ -37,7 +37,7 @@ def neutral_session(connection: Connection) -> Iterator[None]:
         finally:
             _apply(connection, before, local=False)
         return
-    # Statements that went past SQLAlchemy, by a cursor of the driver, may have begun a transaction that it does not see.
+    # Statements that went past SQLAlchemy, by the driver's own cursor, may have begun a transaction unseen by it.
     begun_here = not connection.in_transaction() and driver.info.transaction_status == IDLE
     savepoint = connection.begin_nested()
     try:

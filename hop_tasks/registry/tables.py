@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import DDL, CreateSchema, CreateTable
+from sqlalchemy.schema import CreateSchema, CreateTable
 
 REGISTRY_SCHEMA = "half_orm_meta"
 VIEW_SCHEMA = "half_orm_meta.view"
@@ -134,12 +134,10 @@ def create_tables(connection: Connection) -> None:
         for column in columns:
             kind = column.type.compile(connection.dialect)
             default = f" DEFAULT {column.server_default.arg}" if column.server_default is not None else ""  # type: ignore[attr-defined]
-            connection.execute(
-                DDL(
-                    f"ALTER TABLE {REGISTRY_SCHEMA}.{table.name} ADD COLUMN IF NOT EXISTS {column.name} {kind}{default}"
-                )
+            connection.exec_driver_sql(
+                f"ALTER TABLE {REGISTRY_SCHEMA}.{table.name} ADD COLUMN IF NOT EXISTS {column.name} {kind}{default}"
             )
     preparer = connection.dialect.identifier_preparer
     for name, query in (("hop_last_release", _last_release()), ("hop_penultimate_release", _penultimate_release())):
         body = query.compile(connection, compile_kwargs={"literal_binds": True})
-        connection.execute(DDL(f"CREATE OR REPLACE VIEW {preparer.quote_schema(VIEW_SCHEMA)}.{name} AS {body}"))
+        connection.exec_driver_sql(f"CREATE OR REPLACE VIEW {preparer.quote_schema(VIEW_SCHEMA)}.{name} AS {body}")

@@ -7,7 +7,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,16 +41,21 @@ class GitRunner:
     """Runs git in one folder."""
 
     folder: Path
-    environment: Mapping[str, str] = field(default_factory=dict)
 
-    def run(self, *arguments: str, stdin: bytes | None = None, check: bool = True, **environment: str) -> GitResult:
+    def run(
+        self,
+        *arguments: str,
+        stdin: bytes | None = None,
+        check: bool = True,
+        environment: Mapping[str, str] | None = None,
+    ) -> GitResult:
         """Run a git command to its end. Raises RepositoryError for a failure, unless `check` is False."""
         git = self._git()
         options: dict[str, Any] = {
             "with_extended_output": True,
             "with_exceptions": False,
             "strip_newline_in_stdout": False,
-            "env": {**quiet_environment(), **self.environment, **environment},
+            "env": {**quiet_environment(), **(environment or {})},
         }
         try:
             if stdin is None:
@@ -82,8 +87,9 @@ class GitRunner:
         """A git command that goes on running, with pipes for its input and output."""
         import subprocess
 
-        environment = {**quiet_environment(), **self.environment}
-        return self._git().execute(["git", *arguments], as_process=True, istream=subprocess.PIPE, env=environment)
+        return self._git().execute(
+            ["git", *arguments], as_process=True, istream=subprocess.PIPE, env=quiet_environment()
+        )
 
     def _git(self) -> Git:
         try:

@@ -105,11 +105,11 @@ def write_commit(git: GitRunner, parent: str, files: Mapping[str, bytes], messag
     """A commit on top of `parent` with some files added or changed; no ref, index or work tree is touched."""
     with tempfile.TemporaryDirectory(prefix="hop-index-") as folder:
         index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
-        git.run("read-tree", parent, **index)
+        git.run("read-tree", parent, environment=index)
         for path, content in files.items():
             blob = git.run("hash-object", "-w", "--stdin", stdin=content).out.strip()
-            git.run("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", **index)
-        tree = git.run("write-tree", **index).out.strip()
+            git.run("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", environment=index)
+        tree = git.run("write-tree", environment=index).out.strip()
     signed = ["-S"] if git.ask("config", "--type=bool", "commit.gpgsign") == "true" else []
     return git.run("commit-tree", tree, "-p", parent, *signed, "-F", "-", stdin=message.encode()).out.strip()
 

@@ -68,7 +68,9 @@ class Repository:
 
     def changes(self) -> tuple[str, ...]:
         """The paths that are changed, staged or untracked; none of them when the tree is clean. Writes nothing."""
-        out = self.git.run("status", "--porcelain=v1", "-z", "--untracked-files=all", GIT_OPTIONAL_LOCKS="0").out
+        out = self.git.run(
+            "status", "--porcelain=v1", "-z", "--untracked-files=all", environment={"GIT_OPTIONAL_LOCKS": "0"}
+        ).out
         entries = out.split("\0")
         paths, renamed = [], False
         for entry in entries:

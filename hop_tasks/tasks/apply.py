@@ -18,4 +18,4 @@ def apply(c: Context) -> None:
     for path in applied.package.written:
         show(f"wrote {path.relative_to(project.root)}")
     files = f"{len(applied.files)} file{'' if len(applied.files) == 1 else 's'}"
-    show(f"applied {applied.version} to {applied.base}: {files} in {applied.seconds:.2f} s", "good")
+    show(f"applied {applied.version} on top of {applied.base}: {files} in {applied.seconds:.2f} s", "good")

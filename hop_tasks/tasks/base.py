@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 from invoke.context import Context
 from invoke.exceptions import Exit
-from invoke.parser import Argument
+from invoke.parser.argument import Argument
 from invoke.tasks import Task, task
 
-from hop_tasks.errors import HopError, InterruptedByUser
+from hop_tasks.errors import HopError, InterruptedByUser, ProjectError
 from hop_tasks.project import Project
 from hop_tasks.tasks.console import show, show_error
 
@@ -37,10 +37,10 @@ class HopTask(Task):  # type: ignore[type-arg]
             raise Exit(f"hop: {error}", code=error.exit_code) from error
         except KeyboardInterrupt as interrupt:
             number = signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT
-            error = InterruptedByUser(
+            interrupted = InterruptedByUser(
                 f"interrupted by {number.name}; what was begun was rolled back", signal_number=number, hint="hop"
             )
-            raise Exit(f"hop: {error}", code=error.exit_code) from interrupt
+            raise Exit(f"hop: {interrupted}", code=interrupted.exit_code) from interrupt
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         """The arguments. Invoke takes the help texts out of the task as it reads them; they are put back."""
@@ -68,7 +68,11 @@ def find_project(context: Context, **flags: Any) -> Project:
 
 def configuration(context: Context) -> Mapping[str, Any]:
     """The settings below `hop` in Invoke's configuration; none for a task that was imported alone."""
-    found = context.config.get("hop", {})
+    found = context.config.get("hop")
+    if found is None:
+        return {}
+    if not hasattr(found, "items"):
+        raise ProjectError(f"hop = {found!r} in Invoke's configuration is not a mapping", hint="correct invoke.yaml")
     return dict(found.items())
 
 

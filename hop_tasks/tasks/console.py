@@ -13,8 +13,12 @@ STYLES = {"good": "green", "warning": "yellow", "bad": "red", "dim": "dim", "str
 
 
 def show(text: str, style: str | None = None, *, file: TextIO | None = None) -> None:
-    """One line, in one of STYLES on a terminal."""
+    """One line, in one of STYLES on a terminal; nothing where the stream is closed."""
+    if file is not None and sys.stdout is not None:
+        sys.stdout.flush()
     target = file or sys.stdout
+    if target is None:
+        return
     if style is None or not target.isatty() or os.environ.get("NO_COLOR"):
         print(text, file=target, flush=True)
         return
@@ -25,7 +29,6 @@ def show(text: str, style: str | None = None, *, file: TextIO | None = None) -> 
 
 def show_error(error: HopError) -> None:
     """The lines that go above an error's own line, on standard error."""
-    sys.stdout.flush()
     for line in error.details:
         show(line, "dim", file=sys.stderr)
 
@@ -58,5 +61,4 @@ class ConsoleReporter:
         show(f"  {text}")
 
     def warn(self, text: str) -> None:
-        sys.stdout.flush()
         show(f"  warning: {text}", "warning", file=sys.stderr)

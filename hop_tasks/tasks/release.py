@@ -27,8 +27,7 @@ def release(c: Context, push: bool = False, fetch: bool = True) -> None:
     show(f"wrote {published.schema}")
     show(f"released {published.version}: {published.message}", "good")
     main = project.settings.main_branch
-    show(
-        f"pushed {main} and tag {published.version}"
-        if published.pushed
-        else f"not pushed: git push --follow-tags origin {main}"
-    )
+    if published.pushed:
+        show(f"pushed {main} and tag {published.version}")
+    else:
+        show(f"not pushed; that is: git push origin {main} {published.version}")

@@ -40,7 +40,8 @@ def _rows(found: Status) -> list[tuple[str, str]]:
     if found.repository is not None:
         rows += _repository(found.repository)
         if settings.production:
-            rows.append(("lacking", listed(found.missing)))
+            known = found.database.state is not None and found.database.state.last is not None
+            rows.append(("lacking", listed(found.missing) if known else "not known before the first upgrade"))
         elif found.repository.unpushed:
             rows.append(("not pushed", listed(found.repository.unpushed)))
     if found.database.kept:

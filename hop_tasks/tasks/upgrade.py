@@ -3,6 +3,7 @@
 from invoke.context import Context
 
 from hop_tasks.project import Project
+from hop_tasks.report import shown_size
 from hop_tasks.tasks.base import find_project, hop_task
 from hop_tasks.tasks.console import ConsoleReporter, listed, show
 
@@ -25,7 +26,7 @@ def upgrade(c: Context, to: str = "", baseline: str = "", dry_run: bool = False,
         return
     done = upgrade_database(project, to=to or None, baseline=baseline or None, fetch=fetch, reporter=ConsoleReporter())
     if done.backup:
-        show(f"backup: {done.backup.path} ({done.backup.size} bytes)")
+        show(f"backup: {done.backup.path} ({shown_size(done.backup.size)})")
     if done.releases:
         versions = listed(release.version for release in done.releases)
         seconds = sum(release.seconds for release in done.releases)

@@ -10,7 +10,7 @@ from hop_tasks.database.admin import drop_database
 from hop_tasks.errors import StateError
 from hop_tasks.manifest import MANIFEST_NAME, Manifest
 from hop_tasks.names import version_of_branch
-from hop_tasks.package import generated_files
+from hop_tasks.package import Synchronised, generated_files
 from hop_tasks.project import Project
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
 from hop_tasks.repository import Repository
@@ -20,7 +20,7 @@ from hop_tasks.versions import Version
 from hop_tasks.workflows.bases import ensure_base, require_known_state
 from hop_tasks.workflows.deploying import Deployable, Deployed, deploy, release_reader
 from hop_tasks.workflows.replacing import Replaced, replace_current
-from hop_tasks.workflows.sync_package import Synchronised, synchronise_database
+from hop_tasks.workflows.sync_package import synchronise_database
 from hop_tasks.workflows.workspace import Workspace
 
 

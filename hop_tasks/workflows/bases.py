@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hop_tasks.database.activity import note_writes
 from hop_tasks.database.admin import drop_database
 from hop_tasks.errors import StateError
 from hop_tasks.registry import RegistryState
@@ -22,13 +23,12 @@ if TYPE_CHECKING:
 class Base:
     """The snapshot of a release.
 
-    `fresh` if it was taken of the development database just now, `rebuilt` if it was made from the schema of 0.0.0:
-    rows that were in the project's database from the beginning are then not in it.
+    `rebuilt` if it was made from the schema of 0.0.0: rows that were in the project's database from the beginning are
+    then not in it.
     """
 
     version: Version
     database: str
-    fresh: bool = False
     rebuilt: bool = False
 
 
@@ -58,6 +58,9 @@ def ensure_base(
         workspace.reporter.step(f"copying {sources[start]} at {start}")
         work, ended = clone_for_work(admin, sources[start], of)
         tell_ended(workspace.reporter, ended)
+        if sources[start] == of:
+            # All that it holds now is in the copy.
+            note_writes(admin, workspace.database)
     try:
         database = workspace.database.beside(work)
         if start is None:
@@ -71,7 +74,7 @@ def ensure_base(
     except BaseException:
         drop_database(admin, work)
         raise
-    return Base(version, name, fresh=start == version, rebuilt=start is None)
+    return Base(version, name, rebuilt=start is None)
 
 
 def released_version(

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import dataclass
 
 from hop_tasks.errors import ProjectError
 from hop_tasks.names import MAIN_BRANCH, distribution_for
-from hop_tasks.project import tomllib
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 
 @dataclass(frozen=True)

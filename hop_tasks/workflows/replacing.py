@@ -37,9 +37,8 @@ def replace_current(
 ) -> Replaced | None:
     """Put the database `work` in the place of the development database; None if there was none.
 
-    What was there is kept under another name if anything was written to it since hop made it (`kind` BEFORE_APPLY), or
-    in any case (another kind). A base that was taken of it just now holds all of it already; one that was rebuilt
-    from the schema lacks rows that only it has.
+    What was there is kept under another name if anything was written to it since hop made or copied it (`kind`
+    BEFORE_APPLY), or in any case (another kind, or a base that was rebuilt from the schema, without its rows).
     """
     of = workspace.database.name
     # Counted before the swap: nobody but hop has been in the new one.
@@ -50,7 +49,7 @@ def replace_current(
     ended = end_sessions(admin, of)
     if base.rebuilt:
         kind = REPLACED
-    keep = kind != BEFORE_APPLY or (not base.fresh and written_since(admin, workspace.database))
+    keep = kind != BEFORE_APPLY or written_since(admin, workspace.database)
     release = state.last.version if state.last else None
     kept, ended_later = replace_database(admin, work, of, kind=kind if keep else WORK, release=release)
     ended = tuple({session.pid: session for session in (*ended, *ended_later)}.values())

@@ -11,7 +11,7 @@ from hop_tasks.database.admin import drop_database, server_version, sessions_on
 from hop_tasks.errors import BackupError, ModeError, StateError
 from hop_tasks.project import Project
 from hop_tasks.registry import RegistryState, read_state
-from hop_tasks.report import DEFAULT_REPORTER, Reporter
+from hop_tasks.report import DEFAULT_REPORTER, Reporter, shown_size
 from hop_tasks.snapshots import (
     REPLACED,
     clone_for_work,
@@ -103,7 +103,7 @@ def _from_backup(
             f"{len(sessions)} sessions are open on {of}: {listed}; nothing was changed",
             hint=f"stop the programs that use it, or hop restore {version} --force to end them",
         )
-    workspace.reporter.step(f"restoring {backup.path.name} ({backup.size} bytes) beside {of}")
+    workspace.reporter.step(f"restoring {backup.path.name} ({shown_size(backup.size)}) beside {of}")
     work = create_for_work(admin, of, like=of if state is not None else None)
     try:
         restore_backup(
@@ -129,7 +129,8 @@ def _choose_backup(workspace: Workspace, version: Version) -> Backup:
             return backup
     there = sorted({backup.release for backup in backups if backup.release})
     raise BackupError(
-        f"there is no backup of {workspace.database.name} at {version} in {workspace.project.backups}; nothing was changed",
+        f"there is no backup of {workspace.database.name} at {version} in {workspace.project.backups}; "
+        "nothing was changed",
         hint="there are backups of " + ", ".join(map(str, there)) if there else "hop upgrade makes backups",
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hop_tasks.database.admin import drop_database
 from hop_tasks.errors import StateError
+from hop_tasks.package import Synchronised
 from hop_tasks.project import Project
 from hop_tasks.registry import read_releases
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
@@ -14,7 +15,7 @@ from hop_tasks.versions import Version
 from hop_tasks.workflows.bases import ensure_base, released_version, require_known_state
 from hop_tasks.workflows.deploying import release_reader
 from hop_tasks.workflows.replacing import Replaced, replace_current
-from hop_tasks.workflows.sync_package import Synchronised, synchronise_database
+from hop_tasks.workflows.sync_package import synchronise_database
 from hop_tasks.workflows.workspace import Workspace
 
 

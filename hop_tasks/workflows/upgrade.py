@@ -134,7 +134,7 @@ def upgrade_database(
                 backup, deployed = _upgrade(workspace, admin, reader, current, declared, missing)
     reached = deployed[-1].version if deployed else (declared or current or ORIGIN_VERSION)
     code = bring_code_forward(repository, project.settings.main_branch, reached)
-    return Upgraded(workspace.database.name, current, reached, tuple(deployed), backup, code)
+    return Upgraded(workspace.database.name, declared or current, reached, tuple(deployed), backup, code)
 
 
 def _upgrade(
