@@ -55,7 +55,8 @@ def run_checks(command: Sequence[str], folder: Path, url: URL, reporter: Reporte
             try:
                 for line in process.stdout:
                     lines.append(line.rstrip("\n"))
-                    reporter.note(lines[-1])
+                    if lines[-1].strip():
+                        reporter.note(lines[-1])
             except BaseException:
                 process.terminate()
                 raise

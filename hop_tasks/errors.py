@@ -18,7 +18,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 class HopError(Exception):
@@ -111,3 +112,13 @@ class InterruptedByUser(HopError):
     def __init__(self, message: str, *, signal_number: int = 2, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.exit_code = 128 + signal_number
+
+
+@contextmanager
+def hinting(hint: str) -> Iterator[None]:
+    """Gives a PatchError that has no hint of its own the one that fits the command it came up in."""
+    try:
+        yield
+    except PatchError as error:
+        error.hint = error.hint or hint
+        raise

@@ -13,6 +13,9 @@ from hop_tasks.versions import Version
 BRANCH_PREFIX = "hop_"
 MAIN_BRANCH = "hop_main"
 
+GENERATOR_NAMES = ("tables", "none")
+"""The names that a setting can give to what writes the package; the service `package` has one generator for each."""
+
 DATABASE_NAME_BYTES = 63
 """PostgreSQL's NAMEDATALEN - 1: longer identifiers are cut by the server."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from hop_tasks.errors import ProjectError, UsageError
-from hop_tasks.names import MAIN_BRANCH, check_package_name, check_project_name
+from hop_tasks.names import GENERATOR_NAMES, MAIN_BRANCH, check_package_name, check_project_name
 
 Layer = tuple[str, Mapping[str, Any]]
 """Where some raw settings come from, in a person's words, and the settings."""
@@ -49,7 +49,7 @@ class Settings:
     url: str | None = None
     main_branch: str = MAIN_BRANCH
     generator: str = "tables"
-    tests: tuple[str, ...] = ("pytest",)
+    tests: tuple[str, ...] = ("pytest", "-q", "--no-header")
     backups: str = "Backups"
     maintenance_database: str = "postgres"
     client_programs: str | None = None
@@ -136,9 +136,10 @@ def _command(value: object) -> tuple[str, ...]:
 
 
 def _generator(value: object) -> str:
-    from hop_tasks.package import find_generator
-
-    return find_generator(_text(value)).name
+    name = _text(value)
+    if name not in GENERATOR_NAMES:
+        raise ValueError(f"there is no such generator, there are {' and '.join(GENERATOR_NAMES)}")
+    return name
 
 
 PARSERS: Mapping[str, Callable[[Any], Any]] = {

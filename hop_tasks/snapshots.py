@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 
 from hop_tasks.database.admin import (
     Mark,
-    Session,
     clone_database,
     create_database,
     database_exists,
     drop_database,
-    execute,
     mark_database,
     marked_databases,
     swap_databases,
 )
+from hop_tasks.database.sessions import Session
+from hop_tasks.database.statements import execute
 from hop_tasks.errors import DatabaseError
 from hop_tasks.names import database_beside
 from hop_tasks.versions import Version

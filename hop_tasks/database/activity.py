@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hop_tasks.database.admin import await_end_of_sessions
 from hop_tasks.database.engines import Database
+from hop_tasks.database.sessions import await_end_of_sessions
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -47,7 +47,7 @@ class Target:
 
     def __str__(self) -> str:
         if self.url is None:
-            return f"{self.database} on the embedded server (not running)"
+            return f"{self.database}, which is not running"
         return shown_url(self.url)
 
 

@@ -30,4 +30,4 @@ def release(c: Context, push: bool = False, fetch: bool = True) -> None:
     if published.pushed:
         show(f"pushed {main} and tag {published.version}")
     else:
-        show(f"not pushed; that is: git push origin {main} {published.version}")
+        show(f"not pushed: git push origin {main} {published.version}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hop_tasks.database.admin import drop_database
-from hop_tasks.errors import StateError
+from hop_tasks.errors import StateError, hinting
 from hop_tasks.manifest import MANIFEST_NAME, Manifest
 from hop_tasks.names import version_of_branch
 from hop_tasks.package import Synchronised, generated_files
@@ -65,6 +65,18 @@ def apply_release(project: Project, *, reporter: Reporter = DEFAULT_REPORTER) ->
         _warn_of_stale_branch(repository, project.settings.main_branch, reporter)
     else:
         rebased_on = rebase_on_main(project, repository, reporter)
+    with hinting("correct the file, then hop apply"):
+        return _apply(project, repository, version, rebased_on, started, reporter)
+
+
+def _apply(
+    project: Project,
+    repository: Repository,
+    version: Version,
+    rebased_on: str | None,
+    started: float,
+    reporter: Reporter,
+) -> AppliedRelease:
     release = read_work_tree(project, repository, version)
     workspace = Workspace.open(project, reporter)
     with workspace.locked("apply") as admin, release_reader(repository) as reader:

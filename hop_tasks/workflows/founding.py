@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from hop_tasks.catalog import dump_schema, read_catalog
-from hop_tasks.database.admin import create_database, database_exists, drop_database, server_version
+from hop_tasks.database.admin import create_database, database_exists, drop_database
 from hop_tasks.database.engines import Database
+from hop_tasks.database.statements import server_version
 from hop_tasks.database.urls import parse_url
 from hop_tasks.errors import DatabaseError, StateError
 from hop_tasks.manifest import MANIFEST_NAME, Manifest

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from hop_tasks.catalog import Catalog, dump_schema, read_catalog
 from hop_tasks.checks import ChecksRun, run_checks
-from hop_tasks.database.admin import drop_database, server_version
+from hop_tasks.database.admin import drop_database
 from hop_tasks.database.engines import Database
-from hop_tasks.errors import DatabaseError, RepositoryError, StateError
+from hop_tasks.database.statements import server_version
+from hop_tasks.errors import DatabaseError, RepositoryError, StateError, hinting
 from hop_tasks.manifest import MANIFEST_NAME, Manifest
 from hop_tasks.names import release_branch
 from hop_tasks.project import Project
@@ -86,7 +87,10 @@ def release_prepared(
     bring_main_up_to_date(repository, main)
     _require_lowest(repository, version)
     require_nothing_unseen(repository, version)
-    with _branch_restored_on_failure(repository):
+    with (
+        _branch_restored_on_failure(repository),
+        hinting("correct the file, then hop apply, git commit and hop release"),
+    ):
         rebase_on_main(project, repository, reporter)
         base_version = merged_base(repository, version)
         release = read_work_tree(project, repository, version)

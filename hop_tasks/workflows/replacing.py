@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hop_tasks.database.activity import note_writes, written_since
-from hop_tasks.database.admin import Session, drop_database, end_sessions
+from hop_tasks.database.admin import drop_database
+from hop_tasks.database.sessions import Session, end_sessions
 from hop_tasks.registry import RegistryState
 from hop_tasks.snapshots import BEFORE_APPLY, REPLACED, WORK, put_in_place, replace_database
 from hop_tasks.workflows.bases import Base

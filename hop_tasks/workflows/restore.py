@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from hop_tasks.backups import Backup, find_backups, restore_backup
 from hop_tasks.catalog import read_catalog
-from hop_tasks.database.admin import drop_database, server_version, sessions_on
+from hop_tasks.database.admin import drop_database
+from hop_tasks.database.sessions import sessions_on
+from hop_tasks.database.statements import server_version
 from hop_tasks.errors import BackupError, ModeError, StateError
 from hop_tasks.project import Project
 from hop_tasks.registry import RegistryState, read_state

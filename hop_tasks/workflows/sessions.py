@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hop_tasks.database.admin import Session
+from hop_tasks.database.sessions import Session
 from hop_tasks.report import Reporter
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from hop_tasks.backups import Backup, make_backup
 from hop_tasks.catalog import has_user_objects, read_catalog
-from hop_tasks.database.admin import server_version
 from hop_tasks.database.engines import Database
-from hop_tasks.errors import DatabaseError, ModeError, StateError
+from hop_tasks.database.statements import server_version
+from hop_tasks.errors import DatabaseError, ModeError, StateError, hinting
 from hop_tasks.project import Project
 from hop_tasks.registry import RegistryState
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
@@ -163,10 +163,12 @@ def _upgrade(
         )
     if missing and (current is not None or declared is not None):
         backup = _back_up(workspace, admin, declared or current)
-    deployed = []
+    deployed: list[Deployed] = []
     for release in missing:
         reporter.step(f"applying {release.version}: {release.message}")
-        deployed.append(deploy(database, release, lock_timeout=settings.lock_timeout, reporter=reporter))
+        at = deployed[-1].version if deployed else declared or current or ORIGIN_VERSION
+        with hinting(f"{database.name} stays at {at}: put the data right, or release a correction; then hop upgrade"):
+            deployed.append(deploy(database, release, lock_timeout=settings.lock_timeout, reporter=reporter))
     return backup, deployed
 
 

