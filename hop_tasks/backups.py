@@ -67,7 +67,7 @@ def make_backup(
     path = folder / f"{stem}{DUMP_SUFFIX}"
     part = folder / f"{stem}{DUMP_SUFFIX}{PART_SUFFIX}"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_folder(folder)
         _create_private(part, b"")
         program = find_client("pg_dump", server_version, folder=programs)
         run_client(program, ["--format=custom", f"--file={part}", "--no-password"], database.url)
@@ -152,6 +152,13 @@ def _read_sidecar(path: Path) -> Backup | None:
         return replace(backup, path=path.parent / Path(data["path"]).name, release=release)
     except (OSError, ValueError, KeyError, TypeError, UsageError):
         return None
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder for nobody else to read, and for Git to ignore; one that is there stays as it is."""
+    if not folder.exists():
+        folder.mkdir(mode=0o700, parents=True)
+        (folder / ".gitignore").write_text("*\n")
 
 
 def _create_private(path: Path, content: bytes) -> None:

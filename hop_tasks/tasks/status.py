@@ -44,6 +44,8 @@ def _rows(found: Status) -> list[tuple[str, str]]:
             rows.append(("lacking", listed(found.missing) if known else "not known before the first upgrade"))
         elif found.repository.unpushed:
             rows.append(("not pushed", listed(found.repository.unpushed)))
+    if found.database.snapshots:
+        rows.append(("snapshots", listed(reversed(found.database.snapshots), most=5)))
     if found.database.kept:
         rows.append(("kept", "\n".join(found.database.kept)))
     return rows

@@ -12,7 +12,7 @@ from hop_tasks.names import release_branch, version_of_branch
 from hop_tasks.project import Project
 from hop_tasks.registry import RegistryState, read_state
 from hop_tasks.repository import Refs, Repository
-from hop_tasks.snapshots import find_kept
+from hop_tasks.snapshots import find_kept, find_snapshots
 from hop_tasks.versions import Version
 
 
@@ -27,6 +27,7 @@ class DatabaseStatus:
         server: the server's version, None if it was not reached.
         exists: whether it is there; None if the server was not reached.
         state: its registry, None if it was not reached or is not there.
+        snapshots: the releases that there is a snapshot of.
         kept: databases that were replaced and are kept beside it.
         problem: why it was not reached; None also for an embedded server that is not running.
     """
@@ -37,6 +38,7 @@ class DatabaseStatus:
     server: str | None = None
     exists: bool | None = None
     state: RegistryState | None = None
+    snapshots: tuple[Version, ...] = ()
     kept: tuple[str, ...] = ()
     problem: DatabaseError | None = None
 
@@ -90,6 +92,7 @@ def _read_database(project: Project) -> DatabaseStatus:
         with database.administer() as admin:
             server = str(admin.exec_driver_sql("SHOW server_version").scalar_one())
             exists = database_exists(admin, database.name)
+            snapshots = tuple(sorted(find_snapshots(admin, database.name)))
             kept = tuple(mark.database for mark in find_kept(admin, database.name))
         state = None
         if exists:
@@ -97,7 +100,7 @@ def _read_database(project: Project) -> DatabaseStatus:
                 state = read_state(connection)
     except DatabaseError as error:
         return DatabaseStatus(target.database, str(target), source, problem=error)
-    return DatabaseStatus(target.database, str(target), source, server, exists, state, kept)
+    return DatabaseStatus(target.database, str(target), source, server, exists, state, snapshots, kept)
 
 
 def _read_repository(repository: Repository) -> RepositoryStatus:
