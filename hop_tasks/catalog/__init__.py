@@ -18,9 +18,10 @@ in which things were made, and of names that one server has and another has not.
 - the names of ``NOT NULL`` constraints, which servers before PostgreSQL 18 do not keep, and whether the triggers behind
   a foreign key are disabled, which no dump says.
 
-The same schema has the same fingerprint on one major version, however it came about: by patches or from a dump.
-Between major versions it may differ where PostgreSQL spells an expression differently: servers before 16 write
-``sale.price`` where later ones write ``price`` in views, materialized views and rules that read one table.
+On one major version the same schema has the same fingerprint, however it came about: by patches or from a dump. Between
+major versions it differs where PostgreSQL itself tells of it differently: servers before 16 write ``sale.price`` where
+later ones write ``price`` in views and materialized views of one table, those before 15 have no unlogged sequences, and
+those before 14 leave out the ``IN`` of a procedure's parameters and count more functions as an operator class's own.
 """
 
 from hop_tasks.catalog.dumping import dump_schema

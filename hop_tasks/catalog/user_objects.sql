@@ -1,4 +1,4 @@
--- Whether the database holds a relation, function or type of a user: not PostgreSQL's, an extension's or the registry's.
+-- Whether the database holds a relation, function or type that is not PostgreSQL's, an extension's or the registry's.
 -- Names are qualified because the search_path is the caller's.
 
 WITH user_schema (oid) AS (

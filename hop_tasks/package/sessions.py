@@ -20,6 +20,7 @@ NEUTRAL_SETTINGS = {
     "bytea_output": "hex",
     "extra_float_digits": "1",
     "lc_monetary": "C",
+    "standard_conforming_strings": "on",
 }
 
 IDLE = 0

@@ -8,6 +8,7 @@ from hop_tasks.scripts.files import (
     patch_folders,
     read_folder,
 )
+from hop_tasks.scripts.leaving_out import without_statements
 from hop_tasks.scripts.runner import CheckedScripts, FileRun, check_scripts, run_scripts
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "patch_folders",
     "read_folder",
     "run_scripts",
+    "without_statements",
 ]

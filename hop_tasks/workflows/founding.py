@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from hop_tasks.catalog import dump_schema, read_catalog
+from hop_tasks.catalog import read_catalog
 from hop_tasks.database.admin import create_database, database_exists, drop_database
 from hop_tasks.database.engines import Database
 from hop_tasks.database.statements import server_version
@@ -19,6 +19,7 @@ from hop_tasks.report import Reporter
 from hop_tasks.repository import Repository, tag_ref
 from hop_tasks.versions import ORIGIN_VERSION
 from hop_tasks.workflows.deploying import found_registry
+from hop_tasks.workflows.schemas import released_schema
 from hop_tasks.workflows.sync_package import synchronise_database
 from hop_tasks.workflows.workspace import hop_version, programs_folder, reach_database
 
@@ -98,7 +99,7 @@ def write_founding_release(project: Project, database: Database) -> tuple[str, .
     with database.connect() as connection:
         fingerprint = read_catalog(connection).fingerprint
     with database.administer() as admin:
-        schema = dump_schema(database, server_version(admin), programs=programs_folder(project))
+        schema = released_schema(database, server_version(admin), programs=programs_folder(project))
     manifest = Manifest(ORIGIN_VERSION, ORIGIN_MESSAGE, None, hop_version(), fingerprint=fingerprint)
     texts = {
         project.schema_path(ORIGIN_VERSION): schema,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hop_tasks.catalog import Catalog, dump_schema, read_catalog
+from hop_tasks.catalog import Catalog, read_catalog
 from hop_tasks.checks import ChecksRun, run_checks
 from hop_tasks.database.admin import drop_database
 from hop_tasks.database.engines import Database
@@ -25,6 +25,7 @@ from hop_tasks.workflows.apply import merged_base, read_work_tree, rebase_on_mai
 from hop_tasks.workflows.bases import ensure_base, require_known_state
 from hop_tasks.workflows.deploying import Deployable, deploy, release_reader
 from hop_tasks.workflows.publishing import bring_main_up_to_date, publish, require_nothing_unseen
+from hop_tasks.workflows.schemas import released_schema
 from hop_tasks.workflows.sync_package import package_differences
 from hop_tasks.workflows.workspace import Workspace
 
@@ -157,7 +158,7 @@ def _prove(workspace: Workspace, admin: Connection, release: Deployable, base_ve
                 f"the package is not in step with the database: {', '.join(stale)}; nothing was changed",
                 hint="hop apply, then git commit",
             )
-        schema = dump_schema(database, server_version(admin), programs=workspace.programs)
+        schema = released_schema(database, server_version(admin), programs=workspace.programs)
         checks = None
         if project.settings.tests:
             reporter.step("running the tests against the scratch copy")

@@ -82,7 +82,8 @@ def dump_database() -> Callable[[Engine], str]:
 
     def dump(engine: Engine) -> str:
         url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        command = [program, "--schema-only", "--no-owner", "--no-privileges", f"--dbname={url}"]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        command = [str(program), "--schema-only", "--no-owner", "--no-privileges", f"--dbname={url}"]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        return done.stdout
 
     return dump

@@ -31,14 +31,16 @@ $body$;
 CREATE FUNCTION shop.watch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;
 CREATE FUNCTION shop.watch_ddl() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN NULL; END $$;
 CREATE FUNCTION shop.is_near(integer, integer) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT abs($1 - $2) < 10';
-CREATE FUNCTION shop.int_cmp(integer, integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT sign($1 - $2)::integer';
+CREATE FUNCTION shop.int_cmp(integer, integer) RETURNS integer
+    LANGUAGE sql IMMUTABLE AS 'SELECT sign($1 - $2)::integer';
 CREATE FUNCTION shop.mood_of(integer) RETURNS shop.mood LANGUAGE sql IMMUTABLE AS 'SELECT ''sad''::shop.mood';
 CREATE PROCEDURE shop.close_day(INOUT day date) LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ BEGIN END $$;
 CREATE AGGREGATE shop.product(numeric) (SFUNC = numeric_mul, STYPE = numeric, INITCOND = '1');
 CREATE AGGREGATE shop.last_of(ORDER BY anyelement)
     (SFUNC = ordered_set_transition, STYPE = internal, FINALFUNC = mode_final, FINALFUNC_EXTRA);
 
-CREATE OPERATOR shop.=~= (FUNCTION = shop.is_near, LEFTARG = integer, RIGHTARG = integer, COMMUTATOR = OPERATOR(shop.=~=));
+CREATE OPERATOR shop.=~=
+    (FUNCTION = shop.is_near, LEFTARG = integer, RIGHTARG = integer, COMMUTATOR = OPERATOR(shop.=~=));
 CREATE OPERATOR shop.!! (FUNCTION = shop.total, RIGHTARG = numeric);
 CREATE OPERATOR FAMILY shop.near USING btree;
 CREATE OPERATOR CLASS shop.near_integers FOR TYPE integer USING btree FAMILY shop.near AS
