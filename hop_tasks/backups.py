@@ -70,7 +70,7 @@ def make_backup(
         _make_folder(folder)
         _create_private(part, b"")
         program = find_client("pg_dump", server_version, folder=programs)
-        run_client(program, ["--format=custom", f"--file={part}", "--no-password"], database.url)
+        run_client(program, ["--format=custom", f"--file={part}"], database.url)
         backup = Backup(
             path=path,
             database=database.name,
@@ -121,7 +121,8 @@ def restore_backup(backup: Backup, target: Database, *, server_version: int, pro
             hint="choose another backup of the same release, or copy this one again from where it is kept",
         )
     program = find_client("pg_restore", server_version, folder=programs)
-    arguments = ["--exit-on-error", "--no-password", f"--dbname={CONNECTION_FROM_ENVIRONMENT}", str(backup.path)]
+    # It connects only when given a database; the empty one leaves all to the environment.
+    arguments = ["--exit-on-error", "--dbname=", str(backup.path)]
     try:
         run_client(program, arguments, target.url)
     except DatabaseError as error:
@@ -130,10 +131,6 @@ def restore_backup(backup: Backup, target: Database, *, server_version: int, pro
             hint=error.hint,
             details=error.details,
         ) from error
-
-
-CONNECTION_FROM_ENVIRONMENT = "application_name=hop"
-"""pg_restore connects only when a database is named; a connection string without dbname leaves that to PGDATABASE."""
 
 
 def _as_json(backup: Backup) -> dict[str, Any]:

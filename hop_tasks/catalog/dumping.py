@@ -12,7 +12,6 @@ OPTIONS = (
     "--schema-only",
     "--no-owner",
     "--no-privileges",
-    "--no-password",
     "--encoding=UTF8",
     '--exclude-schema="half_orm_meta"',
     '--exclude-schema="half_orm_meta.view"',

