@@ -113,6 +113,9 @@ class Play:
     def take_over(self) -> None:
         title("hop makes a project of it")
         self.type("hop", "new", "workshop", "--devel", "--url", self.url, at=self.folder)
+        if "GIT_AUTHOR_NAME" in self.environment:
+            self.type("git", "config", "user.name", self.environment["GIT_AUTHOR_NAME"])
+            self.type("git", "config", "user.email", self.environment["GIT_AUTHOR_EMAIL"])
         self.copy(EXAMPLE / "tasks.py", "tasks.py")
         for folder in ("pre", "post"):
             for file in (EXAMPLE / folder).glob("*.sql"):

@@ -26,7 +26,10 @@ class HopProgram(Program):
     def run(self, argv: list[str] | None = None, exit: bool = True) -> None:
         """Run a command line."""
         try:
-            super().run(argv, exit)
+            try:
+                super().run(argv, exit)
+            finally:
+                sys.stdout.flush()
         except BrokenPipeError:
             # Whoever read the output has enough of it; Python would complain once more while it ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

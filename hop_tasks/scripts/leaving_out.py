@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from hop_tasks.scripts.statements import split_statements
-
 
 def without_statements(script: str, unwanted: re.Pattern[str]) -> str:
     """The script less the statements whose text the expression matches from its beginning; all else stays as it is."""
+    from hop_tasks.scripts.statements import split_statements
+
     kept, at = [], 0
     for statement in split_statements(script):
         if unwanted.match(statement.text):

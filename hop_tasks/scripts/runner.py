@@ -14,11 +14,12 @@ from hop_tasks.report import Reporter
 from hop_tasks.scripts.files import PSQL, PYTHON, PatchFile, ReleaseScripts
 from hop_tasks.scripts.python_files import compile_python, run_python
 from hop_tasks.scripts.sql_files import NOTHING_RUN, parse_sql, run_sql
-from hop_tasks.scripts.statements import Statement
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as DriverConnection
     from sqlalchemy import Connection
+
+    from hop_tasks.scripts.statements import Statement
 
 CONNECTION_CHECK_SINCE = 140000
 """client_connection_check_interval exists since PostgreSQL 14: a server that lost its client stops the statement."""

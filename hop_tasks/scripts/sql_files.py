@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from hop_tasks.errors import PatchError
 from hop_tasks.scripts.excerpts import excerpt
 from hop_tasks.scripts.files import PatchFile
-from hop_tasks.scripts.statements import ScriptError, Statement, locate, split_statements
 
 if TYPE_CHECKING:
     from psycopg2 import Error
     from psycopg2.extensions import connection as DriverConnection
+
+    from hop_tasks.scripts.statements import Statement
 
 ROLLED_BACK = "rolled back, the database is as it was"
 NOTHING_RUN = "nothing was run"
@@ -38,6 +39,9 @@ def parse_sql(file: PatchFile) -> tuple[Statement, ...]:
 
     Raises PatchError for text that is not UTF-8, not SQL on the surface, has no statement, or controls the transaction.
     """
+    # Its expressions take longer to compile than all else that starts with hop.
+    from hop_tasks.scripts.statements import ScriptError, split_statements
+
     text = file.text
     try:
         statements = tuple(split_statements(text))
@@ -98,6 +102,8 @@ def failure(
     file: PatchFile, text: str, offset: int, message: str, *, hint: str | None = None, more: Sequence[str] = ()
 ) -> PatchError:
     """A PatchError at a place of a file, with the line shown."""
+    from hop_tasks.scripts.statements import locate
+
     line, column = locate(text, min(offset, len(text)))
     return PatchError(
         f"{file.path}:{line}:{column}: {message}",
