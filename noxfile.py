@@ -29,9 +29,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """The test suite, on each Python that is there."""
+    """The test suite, on each Python and each PostgreSQL that is there."""
     session.install("-e", ".[dev]")
-    session.run("python", "-m", "pytest", "-n", "auto", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "auto", "--every-server", *session.posargs)
 
 
 @nox.session
@@ -40,7 +40,7 @@ def tests(session: nox.Session) -> None:
 def versions(session: nox.Session, sqlalchemy: str, invoke: str) -> None:
     """The test suite with the oldest and the newest SQLAlchemy and Invoke."""
     session.install("-e", ".[dev]", sqlalchemy, invoke)
-    session.run("python", "-m", "pytest", "-n", "auto", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "auto", "--every-server", *session.posargs)
 
 
 @nox.session

@@ -41,7 +41,9 @@ class HopError(Exception):
 
     def __str__(self) -> str:
         text = " ".join(self.message.split())
-        return f"{text}. Next: {self.hint}" if self.hint else text
+        if not self.hint:
+            return text
+        return f"{text}{'' if text.endswith(('.', '?', '!')) else '.'} Next: {self.hint}"
 
 
 class UsageError(HopError):

@@ -29,7 +29,8 @@ class HopProgram(Program):
             try:
                 super().run(argv, exit)
             finally:
-                sys.stdout.flush()
+                if sys.stdout is not None:
+                    sys.stdout.flush()
         except BrokenPipeError:
             # Whoever read the output has enough of it; Python would complain once more while it ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,7 +1,7 @@
 """Servers, databases and repositories for the tests: real ones, made anew and removed again.
 
-The suite runs on every server there is: the embedded one, and Debian's where it is installed; or on the one that
-HOP_TEST_URL names, alone.
+There are the embedded server, and Debian's where they are installed; or the one that HOP_TEST_URL names, alone.
+What versions of PostgreSQL may do differently is tested on each, the rest on the first, unless --every-server is given.
 """
 
 from __future__ import annotations
@@ -18,16 +18,36 @@ from hop_tasks.database.admin import drop_database, marked_databases
 from hop_tasks.database.engines import Database
 from tests.playground import Playground
 from tests.servers import available_servers
+from tests.workflows.shelf import Shelf, shelf
+
+__all__ = ["shelf"]
 
 SERVERS = available_servers()
 
+ON_EVERY_SERVER = frozenset({"catalog", "package", "registry"})
+"""Folders of tests about what PostgreSQL's versions do differently."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every-server", action="store_true", help="run every test on every server, not a share of them")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "every_server: runs on every server, also without --every-server")
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every test that needs a server runs on each."""
-    if "server_url" in metafunc.fixturenames:
-        metafunc.parametrize(
-            "server_url", SERVERS, ids=[server.name for server in SERVERS], indirect=True, scope="session"
-        )
+    """A test that needs a server runs on the first; on each if its folder or a mark says so, or --every-server."""
+    if "server_url" not in metafunc.fixturenames:
+        return
+    everywhere = (
+        metafunc.config.getoption("--every-server")
+        or metafunc.definition.path.parent.name in ON_EVERY_SERVER
+        or metafunc.definition.get_closest_marker("every_server") is not None
+    )
+    servers = SERVERS if everywhere else SERVERS[:1]
+    ids = [server.name for server in servers]
+    metafunc.parametrize("server_url", servers, ids=ids, indirect=True, scope="session")
 
 
 def pytest_report_header() -> str:
@@ -79,11 +99,16 @@ def play(tmp_path: Path, server_url: str, database_name: str, request: pytest.Fi
     return Playground(tmp_path, url.render_as_string(hide_password=False))
 
 
-@pytest.fixture
-def project(play: Playground) -> Playground:
-    """The same, in a new project with version tracking on a new database."""
+def new_project(shelf: Shelf, play: Playground) -> Playground:
+    """A project from a new, empty database."""
     play.hop("new", "shop", "--devel").succeeds()
     return play.inside("shop")
+
+
+@pytest.fixture
+def project(play: Playground, shelf: Shelf) -> Playground:
+    """The same, in a new project with version tracking on a new database."""
+    return shelf.copy(new_project, play)
 
 
 @pytest.fixture

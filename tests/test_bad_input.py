@@ -11,16 +11,23 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.playground import SCRIPTS, Playground
+from tests.workflows.shelf import Shelf
+
+
+def with_a_release(shelf: Shelf, play: Playground) -> Playground:
+    """A project with release 0.0.1 prepared and applied, and committed."""
+    play.hop("new", "shop", "--devel").succeeds()
+    place = play.inside("shop")
+    place.hop("prepare", "-l", "patch", "-m", "first").succeeds()
+    place.write("Patches/0/0/1/01.sql", "CREATE TABLE a (id integer);\n")
+    place.hop("apply").succeeds()
+    place.commit()
+    return place
 
 
 @pytest.fixture
-def patched(project: Playground) -> Playground:
-    """A project with release 0.0.1 prepared and applied, and committed."""
-    project.hop("prepare", "-l", "patch", "-m", "first").succeeds()
-    project.write("Patches/0/0/1/01.sql", "CREATE TABLE a (id integer);\n")
-    project.hop("apply").succeeds()
-    project.commit()
-    return project
+def patched(play: Playground, shelf: Shelf) -> Playground:
+    return shelf.copy(with_a_release, play)
 
 
 @pytest.fixture

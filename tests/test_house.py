@@ -94,8 +94,9 @@ def run_at_import(body: list[ast.stmt]) -> Iterator[ast.stmt]:
         if isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.dump(statement.test):
             yield from run_at_import(statement.orelse)
         elif isinstance(statement, (ast.If, ast.Try, ast.With, ast.ClassDef)):
-            for field in ("body", "orelse", "finalbody"):
-                yield from run_at_import(getattr(statement, field, []))
+            for part in (statement, *getattr(statement, "handlers", [])):
+                for field in ("body", "orelse", "finalbody"):
+                    yield from run_at_import(getattr(part, field, []))
         elif isinstance(statement, (ast.Import, ast.ImportFrom)):
             yield statement
 

@@ -26,6 +26,7 @@ def clone(place: Playground, name: str, url: str) -> Playground:
     return Playground(place.folder.parent / name, url, place.variables)
 
 
+@pytest.mark.every_server
 def test_two_developers_and_production(ann: Playground, other_database: Callable[[], str]) -> None:
     bob = clone(ann, "bob", other_database())
     production_url = other_database()

@@ -22,7 +22,7 @@ def upgrade(c: Context, to: str = "", baseline: str = "", dry_run: bool = False,
 
     project = find_project(c)
     if dry_run or c.config.run.dry:
-        _show_plan(project, to or None, baseline or None)
+        _show_plan(project, to or None, baseline or None, fetch)
         return
     done = upgrade_database(project, to=to or None, baseline=baseline or None, fetch=fetch, reporter=ConsoleReporter())
     if done.backup:
@@ -32,6 +32,8 @@ def upgrade(c: Context, to: str = "", baseline: str = "", dry_run: bool = False,
         seconds = sum(release.seconds for release in done.releases)
         before = done.before or "an empty database"
         show(f"upgraded {done.database} from {before} to {done.after}: {versions} in {seconds:.2f} s", "good")
+    elif done.before is None:
+        show(f"{done.database} was empty and has the schema of {done.after} now", "good")
     else:
         show(f"{done.database} is at {done.after}: nothing to do", "good")
     if done.code.moved:
@@ -40,10 +42,10 @@ def upgrade(c: Context, to: str = "", baseline: str = "", dry_run: bool = False,
         show(f"code: {done.code.reason}", "warning")
 
 
-def _show_plan(project: Project, to: str | None, baseline: str | None) -> None:
+def _show_plan(project: Project, to: str | None, baseline: str | None, fetch: bool) -> None:
     from hop_tasks.workflows.upgrade import plan_upgrade
 
-    plan = plan_upgrade(project, to=to, baseline=baseline, reporter=ConsoleReporter())
+    plan = plan_upgrade(project, to=to, baseline=baseline, fetch=fetch, reporter=ConsoleReporter())
     if plan.baseline is not None:
         show(f"{plan.database} would be declared to be at {plan.baseline}")
     elif plan.current is None:

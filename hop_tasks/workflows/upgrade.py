@@ -70,10 +70,12 @@ def plan_upgrade(
     *,
     to: Version | str | None = None,
     baseline: Version | str | None = None,
+    fetch: bool = True,
     reporter: Reporter = DEFAULT_REPORTER,
 ) -> UpgradePlan:
     """What `upgrade_database` would do with the releases that are here; changes and fetches nothing.
 
+    With `fetch`, origin is asked which releases it has besides. The other arguments are those of `upgrade_database`.
     Raises what `upgrade_database` raises before its first change.
     """
     project.require_production("upgrade")
@@ -81,10 +83,10 @@ def plan_upgrade(
     target, declared = _version(to), _version(baseline)
     with release_reader(workspace.repository) as reader:
         current = _current(workspace, declared)
-        missing = _missing(workspace, reader, declared or current, target)
+        missing = _missing(workspace, reader, current, declared, target)
     unfetched: tuple[Version, ...] = ()
     origin = Origin.find(workspace.repository)
-    if origin is not None:
+    if fetch and origin is not None:
         known = set(workspace.repository.refs().released)
         unfetched = tuple(version for version in origin.look().released if version not in known)
     planned = tuple(
@@ -123,14 +125,14 @@ def upgrade_database(
     workspace = Workspace.open(project, reporter)
     with release_reader(repository) as reader:
         current = _current(workspace, declared)
-        missing = _missing(workspace, reader, declared or current, target)
+        missing = _missing(workspace, reader, current, declared, target)
         deployed: Sequence[Deployed] = ()
         backup = None
         if missing or current is None or declared is not None:
             with workspace.locked("upgrade") as admin:
                 # Somebody else may have upgraded while this one waited.
                 current = _current(workspace, declared)
-                missing = _missing(workspace, reader, declared or current, target)
+                missing = _missing(workspace, reader, current, declared, target)
                 backup, deployed = _upgrade(workspace, admin, reader, current, declared, missing)
     reached = deployed[-1].version if deployed else (declared or current or ORIGIN_VERSION)
     code = bring_code_forward(repository, project.settings.main_branch, reached)
@@ -229,12 +231,16 @@ def _require_unregistered(database: Database, state: RegistryState, declared: Ve
 
 
 def _missing(
-    workspace: Workspace, reader: ReleaseReader, current: Version | None, target: Version | None
+    workspace: Workspace,
+    reader: ReleaseReader,
+    current: Version | None,
+    declared: Version | None,
+    target: Version | None,
 ) -> tuple[Deployable, ...]:
-    """The releases above the one that the database is at, up to the target."""
+    """The releases above the one that the database is at or is declared to be at, up to the target."""
     repository = workspace.repository
     released = repository.refs().released
-    at = current or ORIGIN_VERSION
+    at = declared or current or ORIGIN_VERSION
     if target is not None and target not in released:
         raise StateError(f"there is no release {target}", hint="git tag --list; hop shows the releases")
     if target is not None and target < at:
@@ -242,6 +248,8 @@ def _missing(
             f"database {workspace.database.name} is at {at}, above {target}; nothing was changed",
             hint=f"hop restore {target} brings it back to a backup",
         )
+    if at not in released and declared:
+        raise StateError(f"there is no release {at}; nothing was changed", hint="git fetch --tags origin")
     if at not in released:
         raise StateError(
             f"database {workspace.database.name} is at {at}, which this repository does not know; nothing was changed",
