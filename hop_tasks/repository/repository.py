@@ -13,8 +13,6 @@ from hop_tasks.repository.objects import write_commit, write_tag
 from hop_tasks.repository.refs import HEADS, TAGS, Refs
 from hop_tasks.versions import Version
 
-ZERO = "0" * 40
-
 
 @dataclass(frozen=True)
 class Head:
@@ -141,8 +139,10 @@ class Repository:
         for name, (expected, new) in changes.items():
             if new is None:
                 lines.append(f"delete {name} {expected}")
+            elif expected is None:
+                lines.append(f"create {name} {new}")
             else:
-                lines.append(f"update {name} {new} {expected or ZERO}")
+                lines.append(f"update {name} {new} {expected}")
         text = "\n".join(["start", *lines, "prepare", "commit", ""])
         self.git.run("update-ref", "-m", f"hop: {reason}", "--stdin", stdin=text.encode())
 
