@@ -68,6 +68,8 @@ def make_backup(
     part = folder / f"{stem}{DUMP_SUFFIX}{PART_SUFFIX}"
     try:
         _make_folder(folder)
+        for leftover in folder.glob(f"{package_for(database.name)}-*{PART_SUFFIX}"):
+            leftover.unlink()  # of a command that was killed: the caller holds the lock
         _create_private(part, b"")
         program = find_client("pg_dump", server_version, folder=programs)
         run_client(program, ["--format=custom", f"--file={part}"], database.url)
@@ -113,13 +115,13 @@ def find_backups(folder: Path, database: str) -> tuple[Backup, ...]:
     return tuple(sorted(found, key=lambda backup: backup.created, reverse=True))
 
 
+def is_sound(backup: Backup) -> bool:
+    """Whether the dump is the file that was written, by its size and checksum."""
+    return backup.path.stat().st_size == backup.size and _digest(backup.path) == backup.sha256
+
+
 def restore_backup(backup: Backup, target: Database, *, server_version: int, programs: Path | None) -> None:
-    """Restore a backup into the empty database `target`. Raises BackupError for a damaged one, before it is touched."""
-    if backup.path.stat().st_size != backup.size or _digest(backup.path) != backup.sha256:
-        raise BackupError(
-            f"backup {backup.path} is damaged: it is not the file that was written (sha256); nothing was changed",
-            hint="choose another backup of the same release, or copy this one again from where it is kept",
-        )
+    """Restore a sound backup into the empty database `target`. Raises BackupError if that fails."""
     program = find_client("pg_restore", server_version, folder=programs)
     # It connects only when given a database; the empty one leaves all to the environment.
     arguments = ["--exit-on-error", "--dbname=", str(backup.path)]

@@ -117,8 +117,7 @@ class Project:
         """Raises ModeError in a place that is production."""
         if self.settings.production:
             raise ModeError(
-                f"this place is production (setting production or HOP_PRODUCTION); {verb} works in development only, "
-                "because it can lose data",
+                f"this place is production (setting production or HOP_PRODUCTION); {verb} works in development only",
                 hint="hop upgrade brings production to the newest release",
             )
 

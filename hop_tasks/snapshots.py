@@ -37,10 +37,10 @@ REPLACED = "replaced"
 BEFORE_APPLY = "before_apply"
 
 
-def find_snapshots(connection: Connection, of: str) -> dict[Version, str]:
-    """Release -> database, of the snapshots of a database."""
+def find_snapshots(connection: Connection, of: str) -> dict[Version, tuple[str, str]]:
+    """Release -> database and the release's commit, of the snapshots of a database."""
     return {
-        version: mark.database
+        version: (mark.database, str((mark.extra or {}).get("commit")))
         for mark in marked_databases(connection, of)
         if mark.kind == SNAPSHOT and mark.release and (version := Version.find(mark.release))
     }
@@ -86,14 +86,17 @@ def create_for_work(connection: Connection, of: str, *, like: str | None = None)
     return name
 
 
-def keep_as_snapshot(connection: Connection, work: str, of: str, version: Version) -> str:
-    """Make a database that was worked in the snapshot of a release."""
+def keep_as_snapshot(connection: Connection, work: str, of: str, version: Version, commit: str) -> str:
+    """Make a database that was worked in the snapshot of a release, which has that commit; an older one is dropped."""
     name = database_beside(of, f"hop_{version}")
+    for mark in marked_databases(connection, of):
+        if mark.kind == SNAPSHOT and mark.release == str(version):
+            drop_database(connection, mark.database)
     if database_exists(connection, name):
         raise DatabaseError(
             f"database {name} is in the way: hop did not make it", hint="rename it, or drop it if nobody needs it"
         )
-    mark_database(connection, work, {"kind": SNAPSHOT, "of": of, "release": str(version)})
+    mark_database(connection, work, {"kind": SNAPSHOT, "of": of, "release": str(version), "commit": commit})
     execute(connection, "ALTER DATABASE {} RENAME TO {}", work, name)
     return name
 
@@ -105,25 +108,30 @@ def put_in_place(connection: Connection, work: str, of: str) -> None:
 
 
 def replace_database(
-    connection: Connection, work: str, of: str, *, kind: str, release: Version | None
+    connection: Connection, work: str, of: str, *, release: Version | None
 ) -> tuple[str, tuple[Session, ...]]:
     """Put a database that was worked in in the place of `of`.
 
-    What was there stays: of kind BEFORE_APPLY as `…_before_apply`, of which there is one, the last one being dropped;
-    of kind REPLACED as `…_replaced_<UTC time>`; of kind WORK to be dropped by the caller, or else by the next command.
-    Returns its name, and the sessions on it that had to end.
+    What was there stays as `…_replaced_<UTC time>`. Returns its name, and the sessions on it that had to end.
     """
     moment = datetime.now(timezone.utc)
-    if kind == WORK:
-        kept = work_name(of)
-    elif kind == BEFORE_APPLY:
-        for mark in marked_databases(connection, of):
-            if mark.kind == BEFORE_APPLY:
-                drop_database(connection, mark.database)
-        kept = database_beside(of, BEFORE_APPLY)
-    else:
-        kept = database_beside(of, f"{kind}_{moment:%Y%m%d_%H%M%S}")
+    kept = database_beside(of, f"{REPLACED}_{moment:%Y%m%d_%H%M%S}")
     if database_exists(connection, kept):
         kept = f"{kept}_{secrets.token_hex(2)}"
-    note = {"kind": kind, "of": of, "release": None if release is None else str(release), "at": moment.isoformat()}
+    note = {"kind": REPLACED, "of": of, "release": None if release is None else str(release), "at": moment.isoformat()}
     return kept, swap_databases(connection, current=of, replacement=work, kept=kept, mark=note)
+
+
+def keep_before_apply(connection: Connection, kept: str, of: str) -> tuple[str, bool]:
+    """Keep a database that was replaced as `…_before_apply`, of which there is one: its name, and whether there was
+    one before, which is dropped."""
+    marks = {mark.database: mark for mark in marked_databases(connection, of)}
+    before = [name for name, mark in marks.items() if mark.kind == BEFORE_APPLY]
+    name = database_beside(of, BEFORE_APPLY)
+    if name not in before and database_exists(connection, name):
+        return kept, False
+    for older in before:
+        drop_database(connection, older)
+    mark_database(connection, kept, {"kind": BEFORE_APPLY, "of": of, "release": marks[kept].release})
+    execute(connection, "ALTER DATABASE {} RENAME TO {}", kept, name)
+    return name, bool(before)

@@ -53,7 +53,7 @@ class TestPlace:
     def test_dirty_tree(self, unchanged: Playground) -> None:
         unchanged.write("new file.txt", "x")
         for command in (("prepare", "-l", "minor"), ("release",)):
-            unchanged.hop(*command).fails(4, "not clean", "new file.txt", "git stash")
+            unchanged.hop(*command).fails(4, "not clean", "new file.txt", "git commit")
 
     def test_detached_head(self, unchanged: Playground) -> None:
         branch = unchanged.git("branch", "--show-current")
@@ -66,7 +66,7 @@ class TestPlace:
         branch = unchanged.git("branch", "--show-current")
         unchanged.git("switch", "--quiet", "hop_main")
         for command in ("apply", "release"):
-            unchanged.hop(command).fails(7, "hop_main is not the branch of a release", "git switch one of hop_0.0.1")
+            unchanged.hop(command).fails(7, "hop_main is not the branch of a release", "git switch hop_0.0.1")
         unchanged.git("switch", "--quiet", branch)
 
     def test_wrong_settings_are_listed_together(self, project: Playground) -> None:

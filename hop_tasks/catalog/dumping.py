@@ -13,10 +13,11 @@ OPTIONS = (
     "--no-owner",
     "--no-privileges",
     "--encoding=UTF8",
+    "--no-subscriptions",
     '--exclude-schema="half_orm_meta"',
     '--exclude-schema="half_orm_meta.view"',
 )
-"""Owners and privileges name roles of one server; the registry is made by hop itself."""
+"""Owners and privileges name roles of one server, subscriptions another server; the registry is made by hop itself."""
 
 
 def dump_schema(database: Database, server_version: int, *, programs: Path | None = None) -> str:

@@ -39,11 +39,24 @@ def note_writes(admin: Connection, database: Database) -> None:
         connection.commit()
 
 
+COUNTED = """
+    SELECT current_setting('track_counts')::boolean
+       AND NOT EXISTS (SELECT FROM pg_db_role_setting AS s, unnest(s.setconfig) AS c WHERE c LIKE 'track_counts=%')
+"""
+"""Whether every session counts what it writes: the setting is on, and nobody has one of his own."""
+
+
 def written_since(admin: Connection, database: Database) -> bool:
-    """Whether rows were written since `note_writes` by sessions that have ended; True when that is not known."""
-    await_end_of_sessions(admin, database.name)
+    """Whether rows were written since `note_writes`; True when that is not known.
+
+    To be asked of a database that no program can come back to, for the counters of a session that goes on are late.
+    """
+    if not await_end_of_sessions(admin, database.name):
+        return True
     with database.connect() as connection:
         if connection.exec_driver_sql("SELECT to_regclass('half_orm_meta.hop_writes') IS NULL").scalar_one():
+            return True
+        if not connection.exec_driver_sql(COUNTED.replace("%", "%%")).scalar_one():
             return True
         noted = connection.exec_driver_sql("SELECT writes FROM half_orm_meta.hop_writes").scalar()
         return bool(connection.exec_driver_sql(WRITES).scalar_one() != noted)

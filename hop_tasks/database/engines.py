@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 10
 """Seconds to wait for a connection where the URL does not say; libpq itself would wait for ever."""
 
+IDLE_SESSION_SINCE = 140000
+"""idle_session_timeout exists since PostgreSQL 14."""
+
 INSUFFICIENT_PRIVILEGE = "42501"
 INVALID_CATALOG_NAME = "3D000"
 
@@ -73,6 +76,10 @@ class Database:
     def administer(self) -> Iterator[Connection]:
         """A connection in autocommit to the maintenance database."""
         with self.beside(self.maintenance).connect(autocommit=True) as connection:
+            raw = connection.connection.driver_connection
+            if raw is not None and raw.server_version >= IDLE_SESSION_SINCE:
+                # It is idle while patch files run, and may hold the lock meanwhile.
+                connection.exec_driver_sql("SET idle_session_timeout = 0")
             yield connection
 
 
@@ -106,5 +113,6 @@ def explained(error: BaseException | None, shown: str) -> DatabaseError:
         return DatabaseError(f"the server refused ({code}) on {shown}: {text}", details=lines[1:])
     # libpq gives no SQLSTATE for a connection that was never made or was lost.
     return DatabaseError(
-        f"no connection to {shown}: {' '.join(lines)}", hint="hop shows which database is meant and where that is set"
+        f"no connection to {shown}: {' '.join(lines)}",
+        hint="see whether the server runs and HOP_DATABASE_URL is right",
     )

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from hop_tasks.database.engines import INSUFFICIENT_PRIVILEGE
 from hop_tasks.database.statements import execute
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+QUOTED_LISTS = frozenset(
+    {
+        "local_preload_libraries",
+        "search_path",
+        "session_preload_libraries",
+        "shared_preload_libraries",
+        "temp_tablespaces",
+        "unix_socket_directories",
+    }
+)
+"""Settings whose stored value is a list of quoted names (GUC_LIST_QUOTE in PostgreSQL's guc_tables.c)."""
 
-def copy_properties(connection: Connection, source: str, target: str) -> None:
-    """Give `target` what CREATE DATABASE … TEMPLATE does not copy: settings, privileges, owner, connection limit."""
+
+def copy_properties(connection: Connection, source: str, target: str, *, strict: bool = False) -> None:
+    """Give `target` what CREATE DATABASE … TEMPLATE does not copy: settings, privileges, owner, connection limit.
+
+    A setting that only a superuser may set is skipped for others, unless `strict`.
+    """
     owner, limit, acl = connection.exec_driver_sql(
         "SELECT pg_get_userbyid(datdba), datconnlimit, datacl IS NOT NULL FROM pg_database WHERE datname = %s",
         (source,),
@@ -22,12 +41,12 @@ def copy_properties(connection: Connection, source: str, target: str) -> None:
     if owner != current_owner:
         execute(connection, "ALTER DATABASE {} OWNER TO {}", target, owner)
     execute(connection, "ALTER DATABASE {} CONNECTION LIMIT {limit}", target, limit=limit)
-    _copy_settings(connection, source, target)
+    _copy_settings(connection, source, target, strict=strict)
     if acl:
         _copy_privileges(connection, source, target)
 
 
-def _copy_settings(connection: Connection, source: str, target: str) -> None:
+def _copy_settings(connection: Connection, source: str, target: str, *, strict: bool) -> None:
     """ALTER DATABASE … SET, and ALTER ROLE … IN DATABASE … SET."""
     rows = connection.exec_driver_sql(
         """
@@ -38,15 +57,32 @@ def _copy_settings(connection: Connection, source: str, target: str) -> None:
     ).all()
     for role, setting in rows:
         name, _, value = setting.partition("=")
-        # ALTER DATABASE wants SET list_setting TO 'a', 'b'; FROM CURRENT takes any value as it stands.
-        connection.exec_driver_sql("SELECT set_config(%s, %s, false)", (name, value))
-        if role is None:
-            execute(connection, f"ALTER DATABASE {{}} SET {_setting_name(name)} FROM CURRENT", target)
-        else:
-            execute(
-                connection, f"ALTER ROLE {{}} IN DATABASE {{}} SET {_setting_name(name)} FROM CURRENT", role, target
-            )
-        execute(connection, f"RESET {_setting_name(name)}")
+        values = _list_items(value) if name.lower() in QUOTED_LISTS else [value]
+        literals = {f"v{number}": item for number, item in enumerate(values)}
+        to = ", ".join(f"{{{key}}}" for key in literals) or "''"
+        with _denied_is_skipped(strict):
+            if role is None:
+                execute(connection, f"ALTER DATABASE {{}} SET {_setting_name(name)} TO {to}", target, **literals)
+            else:
+                statement = f"ALTER ROLE {{}} IN DATABASE {{}} SET {_setting_name(name)} TO {to}"
+                execute(connection, statement, role, target, **literals)
+
+
+def _list_items(value: str) -> list[str]:
+    """The items of a setting that is a list of names, each of which may be quoted."""
+    items = re.findall(r'"((?:[^"]|"")*)"|([^,\s"]+)', value)
+    return [quoted.replace('""', '"') or plain for quoted, plain in items]
+
+
+@contextmanager
+def _denied_is_skipped(strict: bool) -> Iterator[None]:
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
+    except DBAPIError as error:
+        if strict or getattr(error.orig, "pgcode", None) != INSUFFICIENT_PRIVILEGE:
+            raise
 
 
 def _setting_name(name: str) -> str:

@@ -36,13 +36,16 @@ class Session:
 
 
 def sessions_on(connection: Connection, name: str) -> tuple[Session, ...]:
-    """The sessions of other programs on a database."""
+    """The sessions of other programs on a database.
+
+    Of another role's session an ordinary role sees little more than that it is there.
+    """
     rows = connection.exec_driver_sql(
         """
         SELECT pid, coalesce(usename, ''), coalesce(application_name, ''), coalesce(state, 'unknown'),
-               extract(epoch FROM clock_timestamp() - coalesce(state_change, backend_start))::float8
+               coalesce(extract(epoch FROM clock_timestamp() - coalesce(state_change, backend_start)), 0)::float8
         FROM pg_stat_activity
-        WHERE datname = %s AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+        WHERE datname = %s AND pid <> pg_backend_pid() AND (backend_type = 'client backend' OR (backend_type IS NULL AND usesysid IS NOT NULL))
         ORDER BY backend_start, pid
         """,
         (name,),

@@ -70,6 +70,10 @@ def parse_url(text: str, source: str, *, default_database: str) -> URL:
             f"{source} names a {url.drivername} database; hop works with PostgreSQL only",
             hint="write postgresql://user@host:5432/database",
         )
+    # Where it is masked when the URL is shown, and left out when it is stored.
+    password = url.query.get("password")
+    if isinstance(password, str):
+        url = url.difference_update_query(["password"]).set(password=password)
     # SQLAlchemy 2.1 reads a bare postgresql:// as psycopg 3.
     return url.set(drivername=DRIVER, database=url.database or default_database)
 

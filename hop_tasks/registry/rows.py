@@ -41,11 +41,13 @@ class RegistryState:
         exists: whether there is a registry at all.
         production: whether the database is stamped as production.
         last: the newest release, None for a registry without rows.
+        first: the oldest one, with which the database began; its commit tells which project it belongs to.
     """
 
     exists: bool
     production: bool = False
     last: ReleaseRow | None = None
+    first: ReleaseRow | None = None
 
     @property
     def version(self) -> Version:
@@ -79,11 +81,13 @@ def read_state(connection: Connection) -> RegistryState:
     # Read by way of JSON, the row of a registry that lacks our columns yet has nulls for them.
     own = func.to_jsonb(DATABASE.table_valued(), type_=JSONB)
     production = connection.execute(select(func.bool_or(own["production"].astext.cast(Boolean)))).scalar_one()
-    rows = read_releases(connection, limit=1)
-    return RegistryState(exists=True, production=bool(production), last=rows[0] if rows else None)
+    last, first = read_releases(connection, limit=1), read_releases(connection, limit=1, oldest_first=True)
+    return RegistryState(True, bool(production), last[0] if last else None, first[0] if first else None)
 
 
-def read_releases(connection: Connection, *, limit: int | None = None) -> tuple[ReleaseRow, ...]:
+def read_releases(
+    connection: Connection, *, limit: int | None = None, oldest_first: bool = False
+) -> tuple[ReleaseRow, ...]:
     """The releases of the connection's database, newest first. Pre-releases of half_orm's tool are left out."""
     from sqlalchemy import DateTime, Interval, func, select
     from sqlalchemy.dialects.postgresql import JSONB
@@ -93,6 +97,7 @@ def read_releases(connection: Connection, *, limit: int | None = None) -> tuple[
     # The table has a column of its own name, which would hide the row.
     release = RELEASE.alias("release")
     columns = release.c
+    version = (columns.major, columns.minor, columns.patch)
     own = func.to_jsonb(release.table_valued(), type_=JSONB)
     query = (
         select(
@@ -106,7 +111,7 @@ def read_releases(connection: Connection, *, limit: int | None = None) -> tuple[
             own["applied_at"].astext.cast(DateTime(timezone=True)),
         )
         .where(columns.pre_release == "")
-        .order_by(columns.major.desc(), columns.minor.desc(), columns.patch.desc())
+        .order_by(*(column if oldest_first else column.desc() for column in version))
     )  # fmt: skip
     rows = connection.execute(query if limit is None else query.limit(limit))
     return tuple(

@@ -133,10 +133,12 @@ def create_tables(connection: Connection) -> None:
     for table, columns in ((DATABASE, DATABASE_OWN_COLUMNS), (RELEASE, RELEASE_OWN_COLUMNS)):
         for column in columns:
             kind = column.type.compile(connection.dialect)
-            default = f" DEFAULT {column.server_default.arg}" if column.server_default is not None else ""  # type: ignore[attr-defined]
-            connection.exec_driver_sql(
-                f"ALTER TABLE {REGISTRY_SCHEMA}.{table.name} ADD COLUMN IF NOT EXISTS {column.name} {kind}{default}"
-            )
+            change = f"ALTER TABLE {REGISTRY_SCHEMA}.{table.name}"
+            connection.exec_driver_sql(f"{change} ADD COLUMN IF NOT EXISTS {column.name} {kind}")
+            if column.server_default is not None:
+                # Apart from the column, so that rows that were there before do not get it.
+                default = column.server_default.arg  # type: ignore[attr-defined]
+                connection.exec_driver_sql(f"{change} ALTER COLUMN {column.name} SET DEFAULT {default}")
     preparer = connection.dialect.identifier_preparer
     for name, query in (("hop_last_release", _last_release()), ("hop_penultimate_release", _penultimate_release())):
         body = query.compile(connection, compile_kwargs={"literal_binds": True})

@@ -9,6 +9,9 @@ from hop_tasks.errors import RepositoryError
 from hop_tasks.repository.refs import HEADS, ORIGIN, Refs
 from hop_tasks.repository.repository import Repository
 
+KEEP_TAGS = ("-c", "fetch.pruneTags=false", "-c", f"remote.{ORIGIN}.pruneTags=false")
+"""A release that is not pushed yet has a tag that origin lacks."""
+
 FETCH_HINT = "see whether git fetch origin works; where it is not needed, give --no-fetch"
 
 
@@ -36,7 +39,7 @@ class Origin:
 
     def fetch(self) -> None:
         """Fetch its branches and tags. Raises RepositoryError if it does not answer or a tag was moved there."""
-        result = self.repository.git.run("fetch", "--quiet", "--prune", "--tags", ORIGIN, check=False)
+        result = self.repository.git.run(*KEEP_TAGS, "fetch", "--prune", "--tags", ORIGIN, check=False)
         if result.code == 0:
             return
         rejected = [line for line in result.err.splitlines() if "would clobber existing tag" in line]

@@ -98,14 +98,12 @@ class Repository:
                 hint="git config --global user.name 'Ann Author'; git config --global user.email ann@example.com",
             )
 
-    def require_clean(self, verb: str) -> None:
+    def require_clean(self, verb: str, *, hint: str = "git commit, or git stash -u") -> None:
         """Raises RepositoryError that names the files if the tree is dirty."""
         changed = self.changes()
         if changed:
             listed = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
-            raise RepositoryError(
-                f"the work tree is not clean ({listed}); {verb} changed nothing", hint="git commit, or git stash -u"
-            )
+            raise RepositoryError(f"the work tree is not clean ({listed}); {verb} changed nothing", hint=hint)
 
     def require_branch(self, verb: str) -> str:
         """The branch that is checked out. Raises RepositoryError on a detached HEAD or in the middle of a rebase."""
@@ -115,6 +113,17 @@ class Repository:
                 f"HEAD is detached; {verb} needs a branch and changed nothing", hint="git switch BRANCH"
             )
         return branch
+
+    def require_not_elsewhere(self, branch: str) -> None:
+        """Raises RepositoryError if another work tree has the branch checked out, which would move under it."""
+        here = str(self.root.resolve())
+        for entry in self.git.run("worktree", "list", "--porcelain").out.split("\n\n"):
+            lines = entry.splitlines()
+            if f"branch {head_ref(branch)}" in lines and lines[0].removeprefix("worktree ") != here:
+                raise RepositoryError(
+                    f"branch {branch} is checked out in {lines[0].removeprefix('worktree ')}; nothing was changed",
+                    hint="git switch --detach there, or git worktree remove it",
+                )
 
     def commit_files(self, paths: Sequence[str], message: str) -> str:
         """Commit some files of the work tree and nothing else; the new commit."""
@@ -147,8 +156,13 @@ class Repository:
         self.git.run("update-ref", "-m", f"hop: {reason}", "--stdin", stdin=text.encode())
 
     def switch(self, branch: str) -> None:
-        """Check a branch out; changes in the tree that are in its way make it fail, with nothing changed."""
-        self.git.run("switch", "--quiet", "--no-guess", branch)
+        """Check a branch out; changes in the tree that are in its way make it fail, with nothing changed.
+
+        A hook that fails after the branch has been checked out does not count.
+        """
+        result = self.git.run("switch", "--quiet", "--no-guess", branch, check=False)
+        if result.code and self.head().branch != branch:
+            raise RepositoryError(f"branch {branch} cannot be checked out: {result.reason}", hint="git status")
 
     def fast_forward(self, commit: str) -> None:
         """Bring the branch that is checked out, and its work tree, forward to a commit of its future."""
@@ -165,8 +179,15 @@ class Repository:
         with tempfile.NamedTemporaryFile("w", prefix="hop-attributes-", encoding="utf-8") as attributes:
             attributes.writelines(f"{_quoted(path)} merge=hop-generated\n" for path in generated)
             attributes.flush()
-            options = ["-c", f"core.attributesFile={attributes.name}", "-c", "merge.hop-generated.driver=cp -f %B %A"]
-            result = self.git.run(*options, "rebase", "--quiet", onto, check=False)
+            options = [
+                "-c",
+                "rebase.updateRefs=false",
+                "-c",
+                f"core.attributesFile={attributes.name}",
+                "-c",
+                "merge.hop-generated.driver=cp -f %B %A",
+            ]
+            result = self.git.run(*options, "rebase", "--quiet", "--no-autostash", onto, check=False)
         if result.code == 0:
             return
         conflicts = self.git.run("diff", "--name-only", "--diff-filter=U", "-z", check=False).out.split("\0")

@@ -36,7 +36,7 @@ class PatchFile:
     @property
     def kind(self) -> str:
         """Its suffix, which decides how it is run."""
-        return PurePosixPath(self.path).suffix
+        return PurePosixPath(self.path).suffix.lower()
 
     @property
     def text(self) -> str:
@@ -101,7 +101,7 @@ def is_patch_file(path: str) -> bool:
     A name that begins with `_` is for Python modules that patches import.
     """
     name = PurePosixPath(path).name
-    return name != MANIFEST_NAME and not name.startswith((".", "_")) and PurePosixPath(name).suffix in KINDS
+    return name != MANIFEST_NAME and not name.startswith((".", "_")) and PurePosixPath(name).suffix.lower() in KINDS
 
 
 def order_files(version: Version, files: Iterable[PatchFile]) -> ReleaseScripts:

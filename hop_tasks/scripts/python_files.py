@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -75,14 +76,15 @@ def importable(*folders: Path) -> Iterator[None]:
     before = dict(sys.modules)
     writes_bytecode = sys.dont_write_bytecode
     hidden = {name: sys.modules.pop(name) for name in before if _is_below(before[name], folders)}
+    path, folder = list(sys.path), Path.cwd()
     sys.path[:0] = entries
     sys.dont_write_bytecode = True
     try:
         yield
     finally:
         sys.dont_write_bytecode = writes_bytecode
-        for entry in entries:
-            sys.path.remove(entry)
+        sys.path[:] = path
+        os.chdir(folder)
         for name in [name for name, module in list(sys.modules.items()) if _is_below(module, folders)]:
             del sys.modules[name]
         sys.modules.update(hidden)

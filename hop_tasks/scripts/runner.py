@@ -13,7 +13,7 @@ from hop_tasks.errors import PatchError
 from hop_tasks.report import Reporter
 from hop_tasks.scripts.files import PSQL, PYTHON, PatchFile, ReleaseScripts
 from hop_tasks.scripts.python_files import compile_python, run_python
-from hop_tasks.scripts.sql_files import NOTHING_RUN, parse_sql, run_sql
+from hop_tasks.scripts.sql_files import NOTHING_RUN, ROLLED_BACK, parse_sql, run_sql
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as DriverConnection
@@ -102,13 +102,29 @@ class _TransactionGuard:
             local.append("SET LOCAL client_connection_check_interval = '1s'")
         # One round trip a file.
         self._statement = "; ".join(
-            ["SET SESSION AUTHORIZATION DEFAULT", "RESET ALL", *local, "SELECT pg_current_xact_id()::text"]
+            [
+                "SET SESSION AUTHORIZATION DEFAULT",
+                "RESET ALL",
+                *("DISCARD TEMP", "CLOSE ALL", "DEALLOCATE ALL", "UNLISTEN *"),
+                *local,
+                "SELECT pg_current_xact_id()::text",
+            ]
         )
 
     def reset_session(self, upcoming: PatchFile | None) -> None:
-        with self._connection.cursor() as cursor:
-            cursor.execute(self._statement)
-            row = cursor.fetchone()
+        from psycopg2 import Error
+
+        # What was deferred to the end of the transaction fails here, while it can still be told from where.
+        statement = self._statement if upcoming else f"SET CONSTRAINTS ALL IMMEDIATE; {self._statement}"
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(statement)
+                row = cursor.fetchone()
+        except Error as error:
+            where = self._last.path if self._last else "the release"
+            reason = error.diag.message_primary or (str(error).strip().splitlines() or ["the connection was lost"])[0]
+            detail = f" ({error.diag.message_detail})" if error.diag.message_detail else ""
+            raise PatchError(f"{where}: at the end of the file: {reason}{detail}; {ROLLED_BACK}") from error
         transaction = str(row[0]) if row else None
         if self._last is not None and transaction != self._transaction:
             raise PatchError(

@@ -20,7 +20,9 @@ def restore(c: Context, version: str, force: bool = False) -> None:
     restored = restore_database(project, version, force=force, reporter=ConsoleReporter())
     show(f"restored {restored.database} to {restored.version} from {restored.source}", "good")
     if restored.kept_as:
-        show(f"the state before is kept as {restored.kept_as}; when nobody needs it: dropdb '{restored.kept_as}'")
+        show(
+            f'the state before is kept as {restored.kept_as}; when nobody needs it: DROP DATABASE "{restored.kept_as}"'
+        )
     show(
         f"the code in the work tree was left alone; to have that of the release: git switch --detach {restored.version}"
     )

@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from hop_tasks.database.admin import drop_database
 from hop_tasks.errors import StateError, hinting
 from hop_tasks.manifest import MANIFEST_NAME, Manifest
 from hop_tasks.names import version_of_branch
@@ -90,7 +89,7 @@ def _apply(
             deployed, package = _apply_to(workspace, work, release)
             replaced = replace_current(workspace, admin, work, state, base=base)
         except BaseException:
-            drop_database(admin, work)
+            workspace.discard(work)
             raise
     return AppliedRelease(
         version, base_version, deployed.files, rebased_on, package, replaced, time.monotonic() - started
@@ -103,10 +102,10 @@ def release_in_preparation(repository: Repository, verb: str) -> Version:
     version = version_of_branch(branch)
     refs = repository.refs()
     if version is None:
-        there = ", ".join(f"hop_{known}" for known in refs.in_preparation)
+        there = " or ".join(f"hop_{known}" for known in refs.in_preparation)
         raise StateError(
             f"{branch} is not the branch of a release; {verb} changed nothing",
-            hint=f"git switch one of {there}" if there else "hop prepare --level=patch -m 'what it is about'",
+            hint=f"git switch {there}, or hop prepare" if there else "hop prepare --level=patch -m 'what it is about'",
         )
     if version in refs.released:
         raise StateError(f"{version} is already released; {verb} changed nothing", hint="hop prepare --level=patch")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hop_tasks.catalog import read_catalog
 from hop_tasks.database.activity import note_writes
-from hop_tasks.database.admin import drop_database
 from hop_tasks.errors import StateError
 from hop_tasks.registry import RegistryState
+from hop_tasks.repository import Repository
 from hop_tasks.snapshots import clone_for_work, create_for_work, find_snapshots, keep_as_snapshot
 from hop_tasks.versions import ORIGIN_VERSION, Version
 from hop_tasks.workflows.deploying import ReleaseReader, deploy, found_registry
@@ -42,13 +43,17 @@ def ensure_base(
     also serve a colleague who has just cloned the repository, and a release that somebody else has published.
     """
     of = workspace.database.name
-    snapshots = find_snapshots(admin, of)
+    snapshots = {
+        known: name
+        for known, (name, commit) in find_snapshots(admin, of).items()
+        if commit == workspace.repository.resolve(str(known))
+    }
     if version in snapshots:
         return Base(version, snapshots[version])
     released = workspace.repository.refs().released
     current = released_version(state, reader, released)
     sources = {known: name for known, name in snapshots.items() if known < version and known in released}
-    if current is not None and current <= version:
+    if current is not None and current <= version and _is_as_released(workspace, reader, current):
         sources[current] = of
     start = max(sources, default=None)
     if start is None:
@@ -65,14 +70,21 @@ def ensure_base(
         database = workspace.database.beside(work)
         if start is None:
             schema = reader.schema(ORIGIN_VERSION, workspace.project.schema_path(ORIGIN_VERSION))
-            found_registry(database, schema, message="built from the schema", reporter=workspace.reporter)
+            found_registry(
+                database,
+                schema,
+                message="built from the schema",
+                commit=workspace.repository.resolve(str(ORIGIN_VERSION)),
+                author=workspace.repository.author(str(ORIGIN_VERSION)),
+                reporter=workspace.reporter,
+            )
         for missing in (known for known in released if (start or ORIGIN_VERSION) < known <= version):
             workspace.reporter.step(f"bringing the copy to {missing}")
             settings = workspace.project.settings
             deploy(database, reader.read(missing), lock_timeout=settings.lock_timeout, reporter=workspace.reporter)
-        name = keep_as_snapshot(admin, work, of, version)
+        name = keep_as_snapshot(admin, work, of, version, str(workspace.repository.resolve(str(version))))
     except BaseException:
-        drop_database(admin, work)
+        workspace.discard(work)
         raise
     return Base(version, name, rebuilt=start is None)
 
@@ -92,6 +104,18 @@ def released_version(
     return version if reader.read(version).checksum == state.last.checksum else None
 
 
+def _is_as_released(workspace: Workspace, reader: ReleaseReader, version: Version) -> bool:
+    """Whether the development database has the catalog that was sealed; what was made by hand is not part of a base."""
+    with workspace.database.connect() as connection:
+        fingerprint = read_catalog(connection).fingerprint
+    if fingerprint == reader.manifest(version).fingerprint:
+        return True
+    workspace.reporter.warn(
+        f"database {workspace.database.name} has been changed by hand since {version}: the base is made without that"
+    )
+    return False
+
+
 def require_known_state(workspace: Workspace, state: RegistryState | None, verb: str) -> None:
     """Raises for a database that `verb` must not replace: stamped as production, or not one of hop's."""
     if state is None:
@@ -101,4 +125,17 @@ def require_known_state(workspace: Workspace, state: RegistryState | None, verb:
         raise StateError(
             f"database {workspace.database.name} has no registry: hop does not know what it holds and leaves it alone",
             hint="check the database URL (hop shows it), or drop the database to have it built from the releases",
+        )
+    require_same_project(workspace.repository, workspace.database.name, state)
+
+
+def require_same_project(repository: Repository, database: str, state: RegistryState) -> None:
+    """Raises StateError for a database of another project: one that did not begin with a commit of this repository."""
+    first = state.first
+    # A row of half_orm's own tool has no author, and may have no commit.
+    if first is not None and first.commit and first.author and first.commit != repository.resolve(str(first.version)):
+        raise StateError(
+            f"database {database} belongs to another project: its {first.version} is commit {first.commit[:12]}, "
+            "which is not this repository's; nothing was changed",
+            hint="check the database URL (hop shows it)",
         )

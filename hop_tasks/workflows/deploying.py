@@ -80,7 +80,12 @@ class ReleaseReader:
             for path, content in (self._objects.files(tag, folder) or {}).items()
         ]
         scripts = order_files(version, files)
-        if manifest.sealed and dict(manifest.checksums) != dict(scripts.checksums):
+        if not manifest.sealed:
+            raise StateError(
+                f"tag {version} is no release: its manifest is not sealed; nothing was changed",
+                hint=f"git tag -d {version}, if it was made by mistake; hop release makes the tag",
+            )
+        if version != ORIGIN_VERSION and dict(manifest.checksums) != dict(scripts.checksums):
             sealed, found = manifest.checksums, scripts.checksums
             wrong = sorted(path for path in {*sealed, *found} if sealed.get(path) != found.get(path))
             raise StateError(
@@ -173,11 +178,13 @@ def found_registry(
     """Begin the registry of a database at a release, after loading a schema if one is given, in one transaction."""
     with database.connect() as connection, cancelled_by_signals(connection):
         connection.begin()
+        started = time.perf_counter()
         if schema is not None:
             checked = check_scripts(ReleaseScripts(version, (schema,)))
             run_scripts(connection, checked, root=Path.cwd, lock_timeout=lock_timeout, reporter=reporter)
         create_registry(connection, production=production)
-        insert_release(connection, registry_row(version, message, commit=commit, author=author))
+        seconds = time.perf_counter() - started
+        insert_release(connection, registry_row(version, message, commit=commit, author=author, seconds=seconds))
         connection.commit()
 
 

@@ -72,7 +72,7 @@ def founding_database(database: Database, *, create: bool) -> Iterator[bool]:
             if not create:
                 raise DatabaseError(
                     f"there is no database {database.name} on {database.shown}; nothing was changed",
-                    hint=f"createdb {database.name}, or give --devel to have an empty one created",
+                    hint="give --devel to have an empty one created, or name another one with --url",
                 )
             create_database(admin, database.name)
     try:

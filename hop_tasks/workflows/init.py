@@ -57,20 +57,27 @@ def initialise_project(
         raise RepositoryError("the repository has no commit yet; nothing was changed", hint="git commit first")
     if devel:
         repository.require_identity()
-        _require_no_release_tags(repository)
     kept_url, had_password = stored_url(url, name)
     settings = root / SETTINGS_FILE
-    before = settings.read_text("utf-8") if settings.exists() else None
+    try:
+        # In bytes, so that line ends stay as they are.
+        before = settings.read_bytes().decode("utf-8") if settings.exists() else None
+    except UnicodeDecodeError as error:
+        raise ProjectError(f"{SETTINGS_FILE} is not UTF-8; nothing was changed", hint=f"correct {settings}") from error
     texts = {SETTINGS_FILE: with_table(before, HopTable(name, package, devel, kept_url, branch))}
     notes = [PASSWORD_NOTE] if had_password else []
     if devel:
+        _require_no_release_tags(repository)
         texts.update(patch_folder_files())
     if (root / "tasks.py").exists():
         notes.append("tasks.py was left as it is: add `from hop_tasks.tasks import *` to have hop's tasks in invoke")
     else:
         texts["tasks.py"] = TASKS
+    if before is not None and "setuptools" in before and "packages" not in before:
+        notes.append("setuptools finds more than one folder now: name yours in [tool.setuptools] packages")
     texts = {path: text for path, text in texts.items() if path == SETTINGS_FILE or not (root / path).exists()}
     written: tuple[str, ...] = tuple(texts)
+    ignored = _ignored(repository)
     commit = None
     try:
         for path, text in texts.items():
@@ -87,7 +94,7 @@ def initialise_project(
                 commit = repository.commit_files(written, "Manage the database with hop, at 0.0.0\n")
                 begin_history(repository, database, commit, reporter)
     except BaseException:
-        _undo(repository, commit)
+        _undo(repository, commit, ignored)
         raise
     return Founded(project, database.shown, created, tuple(sorted(set(written))), commit, tuple(notes))
 
@@ -102,8 +109,13 @@ def _require_no_release_tags(repository: Repository) -> None:
         )
 
 
-def _undo(repository: Repository, commit: str | None) -> None:
-    """The tree was clean: what is changed or untracked now was written here."""
+def _ignored(repository: Repository) -> set[str]:
+    """The files that Git ignores."""
+    return set(repository.git.run("ls-files", "-z", "--others", "--ignored", "--exclude-standard").out.split("\0"))
+
+
+def _undo(repository: Repository, commit: str | None, ignored: set[str]) -> None:
+    """The tree was clean: what is changed or untracked now, or ignored and new, was written here."""
     try:
         if commit is not None:
             repository.git.run("reset", "--quiet", "--keep", f"{commit}^")
@@ -111,7 +123,7 @@ def _undo(repository: Repository, commit: str | None) -> None:
         tracked = repository.git.lines("ls-files", "--modified")
         if tracked:
             repository.git.run("restore", "--", *tracked)
-        for path in repository.changes():
+        for path in (*repository.changes(), *(_ignored(repository) - ignored)):
             (repository.root / path).unlink(missing_ok=True)
             _remove_empty(repository.root, Path(path).parent)
     except HopError as error:

@@ -53,6 +53,8 @@ def patch_folder_files() -> dict[str, str]:
     """Path -> text of the folders of patch files."""
     return {
         "Patches/README.md": PATCHES_README,
+        "Patches/.gitattributes": GITATTRIBUTES,
+        "Releases/.gitattributes": GITATTRIBUTES,
         "Patches/pre/.gitkeep": "",
         "Patches/post/.gitkeep": "",
     }
@@ -65,9 +67,14 @@ def with_table(pyproject: str | None, table: HopTable) -> str:
     """
     if pyproject is None:
         return str(table)
-    present = tomllib.loads(pyproject).get("tool", {}).get("hop")
+    try:
+        present = tomllib.loads(pyproject).get("tool", {}).get("hop")
+    except tomllib.TOMLDecodeError as error:
+        raise ProjectError(f"pyproject.toml is not valid TOML: {error}; nothing was changed") from error
     if present is None:
         text = f"{pyproject.rstrip()}\n\n{table}" if pyproject.strip() else str(table)
+        if "\r\n" in pyproject:
+            text = re.sub(r"\r?\n", "\r\n", text)
     elif table.devel and present.get("devel") is False:
         text = re.sub(r"(?m)^devel\s*=\s*false\b", "devel = true", pyproject, count=1)
         if table.main_branch != MAIN_BRANCH and "main_branch" not in present:
@@ -80,7 +87,10 @@ def with_table(pyproject: str | None, table: HopTable) -> str:
     except (tomllib.TOMLDecodeError, KeyError):
         done = False
     if not done:
-        raise ProjectError("[tool.hop] cannot be added to this pyproject.toml", hint=f"add it by hand: {table}")
+        raise ProjectError(
+            "[tool.hop] cannot be added to this pyproject.toml; nothing was changed",
+            hint="write its tables as [tool.other] and not inline",
+        )
     return text
 
 
@@ -113,8 +123,16 @@ GITIGNORE = """\
 __pycache__/
 .pytest_cache/
 .venv/
+*.egg-info/
+build/
+dist/
 .hop/
 Backups/
+"""
+
+GITATTRIBUTES = """\
+# What is released is checked to the byte: no line ends are converted.
+* -text
 """
 
 PATCHES_README = """\

@@ -34,13 +34,20 @@ def bring_main_up_to_date(repository: Repository, main: str) -> str:
 
 
 def require_nothing_unseen(repository: Repository, version: Version) -> None:
-    """Raises RepositoryError if origin's branch of the release has commits that the branch here lacks."""
+    """Raises RepositoryError if origin's branch of the release has commits that the branch here has never had.
+
+    Commits that a rebase has replaced are recognised: by what they change, or since they were here once.
+    """
     branch = release_branch(version)
     there = repository.refs().tracking.get(branch)
-    if there is not None and not repository.is_ancestor(there, "HEAD"):
+    if there is None or there in repository.git.lines("rev-list", "--walk-reflogs", branch):
+        return
+    unseen = [line for line in repository.git.lines("cherry", branch, there) if line.startswith("+")]
+    if unseen:
         raise RepositoryError(
-            f"origin's branch {branch} has commits that are not here; nothing was changed",
-            hint=f"git pull --rebase origin {branch}, then hop apply",
+            f"origin's branch {branch} has {len(unseen)} commits that are not here; nothing was changed",
+            hint=f"git log {branch}..origin/{branch}; git cherry-pick what is missing, or git push --force-with-lease "
+            f"origin {branch} if nothing is",
         )
 
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 from hop_tasks.catalog import Catalog, read_catalog
 from hop_tasks.checks import ChecksRun, run_checks
-from hop_tasks.database.admin import drop_database
 from hop_tasks.database.engines import Database
 from hop_tasks.database.statements import server_version
 from hop_tasks.errors import DatabaseError, RepositoryError, StateError, hinting
 from hop_tasks.manifest import MANIFEST_NAME, Manifest
 from hop_tasks.names import release_branch
 from hop_tasks.project import Project
-from hop_tasks.registry import update_commit
+from hop_tasks.registry import read_releases, update_commit
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
-from hop_tasks.repository import Origin, Repository
+from hop_tasks.repository import Origin, Repository, object_reader
+from hop_tasks.scripts import PatchFile, order_files, patch_folders
 from hop_tasks.snapshots import clone_for_work, remove_leftovers
 from hop_tasks.versions import Version
 from hop_tasks.workflows.apply import merged_base, read_work_tree, rebase_on_main, release_in_preparation
@@ -77,12 +77,13 @@ def release_prepared(
     project.require_development("release")
     repository = Repository.open(project.root)
     version = release_in_preparation(repository, "release")
-    repository.require_clean("release")
+    repository.require_clean("release", hint="hop apply, git add, git commit, then hop release")
     repository.require_identity()
     origin = Origin.find(repository)
     if push and origin is None:
         raise RepositoryError("there is no origin to push to; nothing was changed", hint="git remote add origin URL")
     main = project.settings.main_branch
+    repository.require_not_elsewhere(main)
     if origin is not None and fetch:
         origin.fetch()
     bring_main_up_to_date(repository, main)
@@ -94,10 +95,12 @@ def release_prepared(
     ):
         rebase_on_main(project, repository, reporter)
         base_version = merged_base(repository, version)
+        _require_history_untouched(repository, base_version)
         release = read_work_tree(project, repository, version)
+        _require_committed(repository, release)
         workspace = Workspace.open(project, reporter)
         with workspace.locked("release") as admin:
-            _require_applied(workspace, admin, release)
+            _require_applied(workspace, admin, release, base_version)
             proof = _prove(workspace, admin, release, base_version)
             repository.require_clean("release, after the tests,")
             schema_path = project.schema_path(version)
@@ -124,7 +127,36 @@ def _require_lowest(repository: Repository, version: Version) -> None:
         )
 
 
-def _require_applied(workspace: Workspace, admin: Connection, release: Deployable) -> None:
+def _require_history_untouched(repository: Repository, base: Version) -> None:
+    """The patch files of released versions stay as they were tagged."""
+    with object_reader(repository.git) as objects:
+        for released in repository.releases_in("HEAD"):
+            folder = f"Patches/{released.folder}"
+            if released <= base and objects.tree(f"{released}:{folder}") != objects.tree(f"HEAD:{folder}"):
+                raise StateError(
+                    f"the files of {released}, which is released, were changed in {folder}; nothing was changed",
+                    hint=f"git restore --source={released} -- {folder}, and change it in a new release",
+                )
+
+
+def _require_committed(repository: Repository, release: Deployable) -> None:
+    """What is sealed is what is committed: no file that Git ignores, none whose line ends Git converts."""
+    with object_reader(repository.git) as objects:
+        files = [
+            PatchFile(path, content)
+            for folder in patch_folders(release.version)
+            for path, content in (objects.files("HEAD", folder) or {}).items()
+        ]
+    committed, here = order_files(release.version, files).checksums, release.scripts.scripts.checksums
+    wrong = sorted(path for path in {*committed, *here} if committed.get(path) != here.get(path))
+    if wrong:
+        raise StateError(
+            f"the patch files here are not those that are committed: {', '.join(wrong)}; nothing was changed",
+            hint="take them out of .gitignore, or keep Git from converting them: * -text in Patches/.gitattributes",
+        )
+
+
+def _require_applied(workspace: Workspace, admin: Connection, release: Deployable, base: Version) -> None:
     state = workspace.read_state(admin)
     require_known_state(workspace, state, "release")
     if state is None or state.last is None or state.last.version != release.version:
@@ -132,6 +164,13 @@ def _require_applied(workspace: Workspace, admin: Connection, release: Deployabl
         raise StateError(
             f"{release.version} is not applied: database {workspace.database.name} is {at}; nothing was changed",
             hint="hop apply",
+        )
+    with workspace.database.connect() as connection:
+        registered = {row.version for row in read_releases(connection, limit=2)}
+    if base not in registered:
+        raise StateError(
+            f"{base} was released meanwhile, and {release.version} is not applied on top of it; nothing was released",
+            hint="hop apply, git commit, hop release",
         )
     if state.last.checksum != release.checksum:
         raise StateError(
@@ -165,7 +204,7 @@ def _prove(workspace: Workspace, admin: Connection, release: Deployable, base_ve
             checks = run_checks(project.settings.tests, project.root, database.url, reporter)
         return Proof(catalog, schema, checks)
     finally:
-        drop_database(admin, scratch)
+        workspace.discard(scratch)
 
 
 def _compare(current: Database, scratch: Database, version: Version) -> Catalog:

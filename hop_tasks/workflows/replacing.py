@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from hop_tasks.database.activity import note_writes, written_since
 from hop_tasks.database.admin import drop_database
-from hop_tasks.database.sessions import Session, end_sessions
+from hop_tasks.database.sessions import Session
 from hop_tasks.registry import RegistryState
-from hop_tasks.snapshots import BEFORE_APPLY, REPLACED, WORK, put_in_place, replace_database
+from hop_tasks.snapshots import BEFORE_APPLY, REPLACED, keep_before_apply, put_in_place, replace_database
 from hop_tasks.workflows.bases import Base
 from hop_tasks.workflows.sessions import tell_ended
 from hop_tasks.workflows.workspace import Workspace
@@ -47,16 +47,17 @@ def replace_current(
     if state is None:
         put_in_place(admin, work, of)
         return None
-    ended = end_sessions(admin, of)
-    if base.rebuilt:
-        kind = REPLACED
-    keep = kind != BEFORE_APPLY or written_since(admin, workspace.database)
     release = state.last.version if state.last else None
-    kept, ended_later = replace_database(admin, work, of, kind=kind if keep else WORK, release=release)
-    ended = tuple({session.pid: session for session in (*ended, *ended_later)}.values())
+    kept, ended = replace_database(admin, work, of, release=release)
     tell_ended(workspace.reporter, ended)
-    if keep:
-        workspace.reporter.note(f"the database as it was, with what was written to it by hand, is kept as {kept}")
-    else:
+    # Only now can nobody come back to it and write.
+    keep = kind == REPLACED or base.rebuilt or written_since(admin, workspace.database.beside(kept))
+    if not keep:
         drop_database(admin, kept)
+    else:
+        if kind == BEFORE_APPLY and not base.rebuilt:
+            kept, dropped = keep_before_apply(admin, kept, of)
+            if dropped:
+                workspace.reporter.note(f"the {kept} of last time was dropped")
+        workspace.reporter.note(f"the database as it was, with what was written to it by hand, is kept as {kept}")
     return Replaced(kept if keep else None, ended)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hop_tasks.backups import Backup, find_backups, restore_backup
+from hop_tasks.backups import SIDECAR_SUFFIX, Backup, find_backups, is_sound, restore_backup
 from hop_tasks.catalog import read_catalog
-from hop_tasks.database.admin import drop_database
-from hop_tasks.database.sessions import sessions_on
+from hop_tasks.database.properties import copy_properties
+from hop_tasks.database.sessions import await_end_of_sessions, sessions_on
 from hop_tasks.database.statements import server_version
 from hop_tasks.errors import BackupError, ModeError, StateError
 from hop_tasks.project import Project
@@ -18,6 +18,7 @@ from hop_tasks.snapshots import (
     REPLACED,
     clone_for_work,
     create_for_work,
+    find_kept,
     put_in_place,
     remove_leftovers,
     replace_database,
@@ -81,7 +82,7 @@ def _from_snapshot(workspace: Workspace, admin: Connection, state: RegistryState
     try:
         replaced = replace_current(workspace, admin, work, state, base=base, kind=REPLACED)
     except BaseException:
-        drop_database(admin, work)
+        workspace.discard(work)
         raise
     return Restored(
         workspace.database.name, version, f"snapshot {base.database}", replaced.kept_as if replaced else None
@@ -97,7 +98,10 @@ def _from_backup(
             f"database {of} is not stamped as production; restore was refused",
             hint="check HOP_DATABASE_URL and HOP_PRODUCTION",
         )
-    backup = _choose_backup(workspace, version)
+    kept = _newest_kept(workspace, admin, version)
+    backup = None if kept else _choose_backup(workspace, version)
+    # Hop's own, which has just been closed, may be there for a moment.
+    await_end_of_sessions(admin, of, seconds=1.0)
     sessions = sessions_on(admin, of)
     if sessions and not force:
         listed = "; ".join(str(session) for session in sessions[:5])
@@ -105,6 +109,9 @@ def _from_backup(
             f"{len(sessions)} sessions are open on {of}: {listed}; nothing was changed",
             hint=f"stop the programs that use it, or hop restore {version} --force to end them",
         )
+    at = state.last.version if state and state.last else None
+    if backup is None:
+        return _from_kept(workspace, admin, str(kept), at, version, exists=state is not None)
     workspace.reporter.step(f"restoring {backup.path.name} ({shown_size(backup.size)}) beside {of}")
     work = create_for_work(admin, of, like=of if state is not None else None)
     try:
@@ -112,23 +119,57 @@ def _from_backup(
             backup, workspace.database.beside(work), server_version=server_version(admin), programs=workspace.programs
         )
         _check_restored(workspace, work, backup, version)
+        if state is not None:
+            # In production nothing that belongs to the database may be missing; a privilege that lacks is an error.
+            copy_properties(admin, of, work, strict=True)
         if state is None:
             put_in_place(admin, work, of)
             return Restored(of, version, str(backup.path), None)
-        at = state.last.version if state.last else None
-        kept, ended = replace_database(admin, work, of, kind=REPLACED, release=at)
+        kept, ended = replace_database(admin, work, of, release=at)
     except BaseException:
-        drop_database(admin, work)
+        workspace.discard(work)
         raise
     tell_ended(workspace.reporter, ended)
     return Restored(of, version, str(backup.path), kept)
 
 
-def _choose_backup(workspace: Workspace, version: Version) -> Backup:
+def _newest_kept(workspace: Workspace, admin: Connection, version: Version) -> str | None:
+    """The database that was replaced last at a release, when no backup of that release is there."""
     backups = find_backups(workspace.project.backups, workspace.database.name)
-    for backup in backups:
-        if backup.release == version:
+    if any(backup.release == version for backup in backups):
+        return None
+    kept = [mark for mark in find_kept(admin, workspace.database.name) if mark.release == str(version)]
+    return max(kept, key=lambda mark: str((mark.extra or {}).get("at", ""))).database if kept else None
+
+
+def _from_kept(
+    workspace: Workspace, admin: Connection, kept: str, at: Version | None, version: Version, *, exists: bool
+) -> Restored:
+    """Put a database that was replaced back in its place."""
+    of = workspace.database.name
+    if not exists:
+        put_in_place(admin, kept, of)
+        return Restored(of, version, f"the kept database {kept}", None)
+    now_kept, ended = replace_database(admin, kept, of, release=at)
+    tell_ended(workspace.reporter, ended)
+    return Restored(of, version, f"the kept database {kept}", now_kept)
+
+
+def _choose_backup(workspace: Workspace, version: Version) -> Backup:
+    """The newest sound backup of a release."""
+    backups = find_backups(workspace.project.backups, workspace.database.name)
+    damaged = []
+    for backup in (found for found in backups if found.release == version):
+        if is_sound(backup):
             return backup
+        damaged.append(backup.path.name)
+        workspace.reporter.warn(f"backup {backup.path} is damaged (sha256) and is passed over")
+    if damaged:
+        raise BackupError(
+            f"every backup of {workspace.database.name} at {version} is damaged: {', '.join(damaged)}; "
+            "nothing was changed",
+            hint=f"copy one again to {workspace.project.backups} from where it is kept, with its {SIDECAR_SUFFIX} file",
+        )
     there = sorted({backup.release for backup in backups if backup.release})
     raise BackupError(
         f"there is no backup of {workspace.database.name} at {version} in {workspace.project.backups}; "

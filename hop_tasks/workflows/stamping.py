@@ -38,12 +38,13 @@ def baseline_database(workspace: Workspace, admin: Connection, reader: ReleaseRe
                 f"at tag {version} is what was released",
             )
     with database.connect() as connection:
-        had_registry = read_state(connection).exists
+        has_release = read_state(connection).last is not None
         create_registry(connection, production=True)
-        if not had_registry:
+        if not has_release:
             commit = repository.resolve(str(version))
             author = repository.author(str(version))
-            insert_release(connection, registry_row(version, manifest.message, commit=commit, author=author))
+            row = registry_row(version, manifest.message, commit=commit, author=author, seconds=0.0)
+            insert_release(connection, row)
         connection.commit()
     workspace.reporter.step(f"database {database.name} is declared to be at {version}")
 

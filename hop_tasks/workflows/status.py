@@ -93,7 +93,7 @@ def _read_database(project: Project) -> DatabaseStatus:
             server = str(admin.exec_driver_sql("SHOW server_version").scalar_one())
             exists = database_exists(admin, database.name)
             snapshots = tuple(sorted(find_snapshots(admin, database.name)))
-            kept = tuple(mark.database for mark in find_kept(admin, database.name))
+            kept = tuple(f"{mark.database} ({mark.release})" for mark in find_kept(admin, database.name))
         state = None
         if exists:
             with database.connect() as connection:
@@ -136,9 +136,13 @@ def _advice(
         return database.problem.hint or "make the database reachable, then hop"
     if repository is None:
         return "hop sync-package brings the package in step with the database"
+    stamped = database.state is not None and database.state.production
+    if at is not None and stamped != project.settings.production:
+        other = "production" if stamped else "development"
+        return f"check HOP_DATABASE_URL: this is a {other} database, which is not changed from here"
     if project.settings.production:
         if database.exists is False:
-            return f"createdb {database.name}, then hop upgrade"
+            return f'CREATE DATABASE "{database.name}", then hop upgrade'
         if database.state is not None and database.state.last is None:
             return "hop upgrade; with --baseline X.Y.Z if the database has tables"
         return (

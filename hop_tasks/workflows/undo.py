@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hop_tasks.database.admin import drop_database
 from hop_tasks.errors import StateError
 from hop_tasks.package import Synchronised
 from hop_tasks.project import Project
@@ -55,6 +54,12 @@ def undo_release(
         remove_leftovers(admin, workspace.database.name)
         with workspace.database.connect() as connection:
             rows = read_releases(connection)
+        if len(rows) < 2 or rows[1].version not in workspace.repository.refs().released:
+            raise StateError(
+                f"the release that database {workspace.database.name} was at before {state.last.version} is not known "
+                "here; nothing was changed",
+                hint="git fetch --tags origin",
+            )
         base = ensure_base(workspace, admin, reader, rows[1].version, state)
         work, _ = clone_for_work(admin, base.database, workspace.database.name)
         try:
@@ -63,6 +68,6 @@ def undo_release(
                 package = synchronise_database(project, workspace.database.beside(work), base.version)
             replaced = replace_current(workspace, admin, work, state, base=base)
         except BaseException:
-            drop_database(admin, work)
+            workspace.discard(work)
             raise
     return UndoneRelease(state.last.version, base.version, package, replaced)

@@ -16,6 +16,7 @@ from hop_tasks.registry import RegistryState
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
 from hop_tasks.repository import Origin, Repository
 from hop_tasks.versions import ORIGIN_VERSION, Version
+from hop_tasks.workflows.bases import require_same_project
 from hop_tasks.workflows.deploying import Deployable, Deployed, ReleaseReader, deploy, found_registry, release_reader
 from hop_tasks.workflows.production_code import CodeState, bring_code_forward
 from hop_tasks.workflows.stamping import baseline_database
@@ -169,7 +170,10 @@ def _upgrade(
     for release in missing:
         reporter.step(f"applying {release.version}: {release.message}")
         at = deployed[-1].version if deployed else declared or current or ORIGIN_VERSION
-        with hinting(f"{database.name} stays at {at}: put the data right, or release a correction; then hop upgrade"):
+        saved = f" (the backup of before is {backup.path})" if backup else ""
+        with hinting(
+            f"{database.name} is at {at}{saved}: put the data right or release a correction, then hop upgrade"
+        ):
             deployed.append(deploy(database, release, lock_timeout=settings.lock_timeout, reporter=reporter))
     return backup, deployed
 
@@ -194,11 +198,15 @@ def _current(workspace: Workspace, declared: Version | None) -> Version | None:
     with database.administer() as admin:
         state = workspace.read_state(admin)
     if state is None:
-        raise DatabaseError(f"there is no database {database.name}", hint=f"createdb {database.name}, as its owner")
+        raise DatabaseError(
+            f"there is no database {database.name}",
+            hint=f'CREATE DATABASE "{database.name}", as the role that is to own it',
+        )
     if declared is not None:
         _require_unregistered(database, state, declared)
         return None
     if state.last is not None:
+        require_same_project(workspace.repository, database.name, state)
         if not state.production:
             raise ModeError(
                 f"database {database.name} has a registry but is not stamped as production: it may be somebody's "
@@ -255,7 +263,23 @@ def _missing(
             f"database {workspace.database.name} is at {at}, which this repository does not know; nothing was changed",
             hint="git fetch --tags origin",
         )
+    _require_on_main(workspace, at)
     return tuple(reader.read(version) for version in released if at < version and (target is None or version <= target))
+
+
+def _require_on_main(workspace: Workspace, at: Version) -> None:
+    """Raises StateError for a tag above `at` that is not in the history of the main branch: nobody released it."""
+    refs, main = workspace.repository.refs(), workspace.project.settings.main_branch
+    tips = [commit for commit in (refs.tracking.get(main), refs.heads.get(main)) if commit]
+    if not tips:
+        return
+    on_main = {version for tip in tips for version in workspace.repository.releases_in(tip)}
+    stray = [version for version in refs.released if version > at and version not in on_main]
+    if stray:
+        raise StateError(
+            f"tag {stray[0]} is not in the history of {main}: it is no release; nothing was changed",
+            hint=f"git log --oneline {main}..{stray[0]}, and find out who made the tag",
+        )
 
 
 def _version(given: Version | str | None) -> Version | None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hop_tasks.database.admin import database_exists
+from hop_tasks.database.admin import database_exists, drop_database
 from hop_tasks.database.engines import Database
 from hop_tasks.database.locks import locked
 from hop_tasks.database.urls import reach_target
+from hop_tasks.errors import DatabaseError
 from hop_tasks.project import Project
 from hop_tasks.registry import RegistryState, read_state
 from hop_tasks.report import Reporter
@@ -46,6 +47,14 @@ class Workspace:
         """The lock of the database, and a connection in autocommit to the maintenance database."""
         with locked(self.database, verb, wait=self.project.settings.lock_wait), self.database.administer() as admin:
             yield admin
+
+    def discard(self, name: str) -> None:
+        """Drop a database that was worked in, after a failure: on a connection of its own, for others may be lost.
+
+        If that fails too, the next command does it.
+        """
+        with suppress(DatabaseError), self.database.administer() as admin:
+            drop_database(admin, name)
 
     def read_state(self, admin: Connection) -> RegistryState | None:
         """The registry of the database; None if the database does not exist."""

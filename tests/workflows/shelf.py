@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from hop_tasks import Project, apply_release, prepare_release, release_prepared
 from hop_tasks.database.activity import note_writes
 from hop_tasks.database.admin import drop_database
 from hop_tasks.database.engines import Database
@@ -150,9 +151,22 @@ def published(shelf: Shelf, play: Playground) -> Playground:
     """Three releases, which a bare origin has too: a table, prices doubled, a rule about prices."""
     place = with_origin(shelf.copy(shop, play)).with_variables(HOP_TESTS="none")
     for name, text in (("01_customer.sql", CUSTOMER), ("01_double.sql", DOUBLE), ("01_cheap.sql", CHEAP)):
-        place.release("patch", {name: text})
+        release_here(place, name, text)
     place.git("push", "--quiet", "--follow-tags", "origin", "hop_main")
     return place
+
+
+def release_here(place: Playground, name: str, text: str) -> None:
+    """A release with one file, by the library: without the start of a process for each step."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, value in place.environment.items():
+            patch.setenv(variable, value)
+        project = Project.find(place.folder)
+        version = prepare_release(project, "patch", "a patch release").version
+        place.write(f"Patches/{version.folder}/{name}", text)
+        apply_release(project)
+        place.commit(f"write {version}")
+        release_prepared(project)
 
 
 def production(shelf: Shelf, play: Playground) -> Playground:

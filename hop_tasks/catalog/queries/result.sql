@@ -17,7 +17,7 @@ WHERE NOT (o.kind = 'schema' AND o.identity = 'public' AND d.description = 'stan
 
 UNION ALL
 
--- What ALTER … DEPENDS ON EXTENSION says
+-- What ALTER ... DEPENDS ON EXTENSION says
 SELECT 'extension dependency', format('of %s %s on %I', o.kind, o.identity, e.extname), ''
 FROM object AS o
 JOIN pg_depend AS d ON d.classid = o.class AND d.objid = o.object AND o.part = 0 AND d.deptype = 'x'

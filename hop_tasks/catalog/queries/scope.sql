@@ -4,7 +4,7 @@
 -- what is looked at; one SELECT a kind of object, each with the address (class, object, part) that pg_depend and
 -- pg_description know the object by; then comments, which are found by that address.
 --
--- concat_ws(E'\n', …) leaves out what is NULL, so a definition has lines only for what was said about the object.
+-- concat_ws(E'\n', ...) leaves out what is NULL, so a definition has lines only for what was said about the object.
 --
 -- Columns that older servers lack are read in a subquery that stands beside `older`, a row with their defaults: a name
 -- without a qualifier is looked for in the subquery's own tables first and in `older` only where they do not have it.
