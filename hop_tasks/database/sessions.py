@@ -45,7 +45,8 @@ def sessions_on(connection: Connection, name: str) -> tuple[Session, ...]:
         SELECT pid, coalesce(usename, ''), coalesce(application_name, ''), coalesce(state, 'unknown'),
                coalesce(extract(epoch FROM clock_timestamp() - coalesce(state_change, backend_start)), 0)::float8
         FROM pg_stat_activity
-        WHERE datname = %s AND pid <> pg_backend_pid() AND (backend_type = 'client backend' OR (backend_type IS NULL AND usesysid IS NOT NULL))
+        WHERE datname = %s AND pid <> pg_backend_pid()
+          AND (backend_type = 'client backend' OR (backend_type IS NULL AND usesysid IS NOT NULL))
         ORDER BY backend_start, pid
         """,
         (name,),
