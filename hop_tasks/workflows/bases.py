@@ -133,7 +133,15 @@ def require_same_project(repository: Repository, database: str, state: RegistryS
     """Raises StateError for a database of another project: one that did not begin with a commit of this repository."""
     first = state.first
     # A row of half_orm's own tool has no author, and may have no commit.
-    if first is not None and first.commit and first.author and first.commit != repository.resolve(str(first.version)):
+    if first is None or not first.commit or not first.author:
+        return
+    begun = repository.resolve(str(first.version))
+    if begun is None:
+        raise StateError(
+            f"there is no tag {first.version} here, with which database {database} began; nothing was changed",
+            hint="git fetch --tags origin; or check the database URL (hop shows it)",
+        )
+    if first.commit != begun:
         raise StateError(
             f"database {database} belongs to another project: its {first.version} is commit {first.commit[:12]}, "
             "which is not this repository's; nothing was changed",
