@@ -12,6 +12,9 @@ from hop_tasks.errors import DatabaseError
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection
 
+APPLICATION = "hop"
+"""The application_name of hop's sessions."""
+
 CONNECT_TIMEOUT = 10
 """Seconds to wait for a connection where the URL does not say; libpq itself would wait for ever."""
 
@@ -62,7 +65,7 @@ class Database:
         if "connect_timeout" not in self.url.query:
             arguments["connect_timeout"] = CONNECT_TIMEOUT
         if "application_name" not in self.url.query:
-            arguments["application_name"] = "hop"
+            arguments["application_name"] = APPLICATION
         engine = create_engine(
             self.url,
             poolclass=NullPool,

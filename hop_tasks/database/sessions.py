@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hop_tasks.database.engines import APPLICATION
 from hop_tasks.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 OBJECT_IN_USE = "55006"
 SESSION_END_SECONDS = 10.0
+OWN_SESSION_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ def alone_with(connection: Connection, name: str, act: Callable[[], object]) -> 
     """Do `act` once nobody else is on the database; programs that come back meanwhile are ended again."""
     from sqlalchemy.exc import DBAPIError
 
+    _await_own(connection, name)
     ended: dict[int, Session] = {}
     deadline = time.monotonic() + SESSION_END_SECONDS
     while True:
@@ -98,3 +101,12 @@ def alone_with(connection: Connection, name: str, act: Callable[[], object]) -> 
                 hint="stop the programs that use it and try again",
             )
         time.sleep(0.02)
+
+
+def _await_own(connection: Connection, name: str) -> None:
+    """Wait a moment for sessions of hop, which holds the lock: they are closed, and the server has yet to see it."""
+    deadline = time.monotonic() + OWN_SESSION_SECONDS
+    while any(session.application == APPLICATION for session in sessions_on(connection, name)):
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.005)
