@@ -61,11 +61,11 @@ def ensure_base(
         work = create_for_work(admin, of)
     else:
         workspace.reporter.step(f"copying {sources[start]} at {start}")
+        if sources[start] == of:
+            # Before it is copied: what a program writes meanwhile counts as written, whether the copy has it or not.
+            note_writes(admin, workspace.database)
         work, ended = clone_for_work(admin, sources[start], of)
         tell_ended(workspace.reporter, ended)
-        if sources[start] == of:
-            # All that it holds now is in the copy.
-            note_writes(admin, workspace.database)
     try:
         database = workspace.database.beside(work)
         if start is None:
