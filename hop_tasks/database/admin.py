@@ -41,11 +41,6 @@ def database_exists(connection: Connection, name: str) -> bool:
     return found.first() is not None
 
 
-def database_size(connection: Connection, name: str) -> int:
-    """The size of a database in bytes."""
-    return int(connection.exec_driver_sql("SELECT pg_database_size(%s)", (name,)).scalar_one())
-
-
 def create_database(connection: Connection, name: str, *, like: str | None = None) -> None:
     """An empty database, in UTF-8; or with encoding and locale of the database `like`."""
     options, values = "ENCODING {encoding}", {"encoding": "UTF8"}
