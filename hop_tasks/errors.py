@@ -9,8 +9,17 @@
     ├── DatabaseError (5)          server, database, privilege or client program
     ├── ModeError (6)              a production command in development, or the other way round
     ├── StateError (7)             the releases of repository and database forbid it
+    │   ├── MovedTagError (11)         a tag is not the one whose release the database has
+    │   ├── StrayTagError (12)         a tag is not in the history of the main branch
+    │   ├── SealError (13)             the files of a release are not those that were sealed
+    │   ├── IncompleteError (14)       the folder, manifest or a file of a release is missing
+    │   ├── UnknownReleaseError (15)   the database is at a release that this repository does not know
+    │   ├── AheadError (16)            the database is ahead of this repository
+    │   ├── SkippedError (17)          a release would be skipped, or has been
+    │   └── UncertainError (18)        a step was interrupted, and the server cannot tell whether it was done
     ├── LockedError (8)            another hop is at work on the same database
     ├── PatchError (1)             a patch file failed; it was rolled back
+    │   └── BlockedError (19)          other sessions hold a lock that a patch file needs
     ├── ChecksError (9)            the project's tests failed
     ├── BackupError (10)           a backup could not be made, or must not be trusted
     └── InterruptedByUser (130)    Ctrl-C (143 for SIGTERM)
@@ -82,6 +91,54 @@ class StateError(HopError):
     exit_code = 7
 
 
+class MovedTagError(StateError):
+    """A tag is not the one whose release the database has: it was moved after it was applied."""
+
+    exit_code = 11
+
+
+class StrayTagError(StateError):
+    """A tag is not in the history of the main branch, so that nobody released it."""
+
+    exit_code = 12
+
+
+class SealError(StateError):
+    """The files of a release are not those whose checksums its manifest was sealed with."""
+
+    exit_code = 13
+
+
+class IncompleteError(StateError):
+    """The folder, the manifest or a file of a release is missing at its tag."""
+
+    exit_code = 14
+
+
+class UnknownReleaseError(StateError):
+    """The database says that it is at a release that this repository does not know."""
+
+    exit_code = 15
+
+
+class AheadError(StateError):
+    """The database is at a release above all those that this repository knows."""
+
+    exit_code = 16
+
+
+class SkippedError(StateError):
+    """A release would be skipped, or has been."""
+
+    exit_code = 17
+
+
+class UncertainError(StateError):
+    """A step was interrupted, and not even the server can tell whether it was done."""
+
+    exit_code = 18
+
+
 class LockedError(HopError):
     """Another hop is at work on the same database."""
 
@@ -89,9 +146,26 @@ class LockedError(HopError):
 
 
 class PatchError(HopError):
-    """A patch file failed and was rolled back."""
+    """A patch file failed and was rolled back.
+
+    Args:
+        sqlstate: PostgreSQL's code for what failed, where the server said so.
+        message, hint, details: those of HopError.
+    """
 
     exit_code = 1
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, details: Sequence[str] = (), sqlstate: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, details=details)
+        self.sqlstate = sqlstate
+
+
+class BlockedError(PatchError):
+    """Other sessions hold a lock that a patch file needs, through all retries."""
+
+    exit_code = 19
 
 
 class ChecksError(HopError):

@@ -17,6 +17,8 @@ Layer = tuple[str, Mapping[str, Any]]
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
 
+BACKUP_FORMATS = ("custom", "directory", "none")
+
 ENVIRONMENT_PREFIX = "HOP_"
 PLACE_ONLY_IN_FILES = frozenset({"name", "url"})
 """Settings without a variable of their own: the name is the project's, the URL's variable is HOP_DATABASE_URL."""
@@ -39,7 +41,13 @@ class Settings:
         maintenance_database: the database to connect to for creating, renaming and dropping others.
         client_programs: the folder of pg_dump, pg_restore and psql; searched for when None.
         lock_timeout: how long, in seconds, a deployment waits for a lock on a table before it gives up.
+        lock_retries: how often a deployment that could not have such a lock is tried again, after ever longer pauses.
         lock_wait: how long, in seconds, a command waits for another hop on the same database.
+        backup_format: `custom` (one file), `directory` (a folder, dumped in parallel), or `none`.
+        backup_jobs: how many tables a backup in the format `directory` dumps at the same time.
+        backup_command: the user's own command that makes a backup, in words; pg_dump when empty.
+        backup_keep: how many backups of a database are kept; all of them when 0.
+        reference_data: the tables, such as `shop.country`, whose rows are part of a release's schema file.
     """
 
     name: str
@@ -54,7 +62,13 @@ class Settings:
     maintenance_database: str = "postgres"
     client_programs: str | None = None
     lock_timeout: float = 3.0
+    lock_retries: int = 5
     lock_wait: float = 0.0
+    backup_format: str = "custom"
+    backup_jobs: int = 2
+    backup_command: tuple[str, ...] = ()
+    backup_keep: int = 0
+    reference_data: tuple[str, ...] = ()
 
     @classmethod
     def from_layers(cls, layers: Sequence[Layer]) -> Settings:
@@ -126,6 +140,30 @@ def _seconds(value: object) -> float:
     return seconds
 
 
+def _number(low: int, high: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        text = str(value).strip()
+        if isinstance(value, (bool, float)) or not text.isdecimal() or not low <= int(text) <= high:
+            raise ValueError(f"a whole number between {low} and {high} is needed")
+        return int(text)
+
+    return parse
+
+
+def _backup_format(value: object) -> str:
+    name = _text(value)
+    if name not in BACKUP_FORMATS:
+        raise ValueError(f"there is no such format, there are {', '.join(BACKUP_FORMATS)}")
+    return name
+
+
+def _tables(value: object) -> tuple[str, ...]:
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) and name.strip() for name in names):
+        raise ValueError("a list of tables is needed")
+    return tuple(name.strip() for name in names)
+
+
 def _command(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         words = shlex.split(value)
@@ -155,5 +193,11 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "maintenance_database": _text,
     "client_programs": _text,
     "lock_timeout": _seconds,
+    "lock_retries": _number(0, 1000),
     "lock_wait": _seconds,
+    "backup_format": _backup_format,
+    "backup_jobs": _number(1, 64),
+    "backup_command": _command,
+    "backup_keep": _number(0, 10_000),
+    "reference_data": _tables,
 }

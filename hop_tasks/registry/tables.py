@@ -6,6 +6,7 @@ Columns of ours are added, never renamed, and may be null, so that rows of that 
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
+    Identity,
     Integer,
     Interval,
     MetaData,
@@ -54,6 +56,9 @@ RELEASE_OWN_COLUMNS = (
     Column("duration", Interval, comment="time that the patch files took"),
     Column("author", Text, comment="author of the commit"),
     Column("checksum", Text, comment="sha256 over the patch files"),
+    Column("tag", Text, comment="the tag that it was read from"),
+    Column("tree", Text, comment="Git's id of the folder of its patch files"),
+    Column("started_at", DateTime(timezone=True)),
 )
 
 RELEASE = Table(
@@ -97,6 +102,43 @@ RELEASE_ISSUE = Table(
         [RELEASE.c.major, RELEASE.c.minor, RELEASE.c.patch, RELEASE.c.pre_release, RELEASE.c.pre_release_num],
         name="hop_release_issue_release_fkey",
     ),
+)
+
+ATTEMPT = Table(
+    "hop_attempt",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("command", Text, nullable=False, comment="upgrade or restore"),
+    Column("from_release", Text),
+    Column("to_release", Text),
+    Column("state", Text, nullable=False, server_default=text("'running'")),
+    Column("detail", Text, comment="why it failed"),
+    Column("backup", Text, comment="the backup that was made before"),
+    Column("started_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
+    Column("ended_at", DateTime(timezone=True)),
+    Column("applied_by", Text, nullable=False, server_default=text("session_user"), comment="database role"),
+    Column("applied_from", Text, comment="operating system user and host"),
+    Column("hop_release", Text, comment="version of hop"),
+    CheckConstraint("state IN ('running', 'done', 'failed', 'interrupted')", name="hop_attempt_state_check"),
+    comment="one row for each time that a command began to change this database",
+)
+
+STEP = Table(
+    "hop_step",
+    METADATA,
+    Column("major", Integer, nullable=False),
+    Column("minor", Integer, nullable=False),
+    Column("patch", Integer, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("checksum", Text, nullable=False, comment="sha256 over what it runs"),
+    Column("state", Text, nullable=False, server_default=text("'planned'")),
+    Column("before", postgresql.JSONB, comment="what its result is told by, as it was before"),
+    Column("started_at", DateTime(timezone=True)),
+    Column("ended_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("major", "minor", "patch", "step", name="hop_step_pkey"),
+    CheckConstraint("state IN ('planned', 'running', 'done')", name="hop_step_state_check"),
+    comment="the steps of releases that are more than one transaction",
 )
 
 _BY_VERSION_DESCENDING = (RELEASE.c.major.desc(), RELEASE.c.minor.desc(), RELEASE.c.patch.desc())

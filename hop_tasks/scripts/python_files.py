@@ -129,4 +129,5 @@ def _explain(file: PatchFile, error: Exception) -> PatchError:
     return PatchError(
         f"{file.path}:{line or 1}: {type(error).__name__}: {text}; {ROLLED_BACK}",
         details=excerpt(file.text, line) if line else (),
+        sqlstate=getattr(getattr(error, "orig", error), "pgcode", None),
     )

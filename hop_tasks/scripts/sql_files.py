@@ -95,11 +95,26 @@ def explain(file: PatchFile, statement: Statement, error: Error) -> PatchError:
         for name, value in (("hint", diagnostics.message_hint), ("context", diagnostics.context))
         if value
     ]
-    return failure(file, file.text, place, f"{message}; {ROLLED_BACK}", hint=HINTS.get(error.pgcode or ""), more=more)
+    return failure(
+        file,
+        file.text,
+        place,
+        f"{message}; {ROLLED_BACK}",
+        hint=HINTS.get(error.pgcode or ""),
+        more=more,
+        sqlstate=error.pgcode,
+    )
 
 
 def failure(
-    file: PatchFile, text: str, offset: int, message: str, *, hint: str | None = None, more: Sequence[str] = ()
+    file: PatchFile,
+    text: str,
+    offset: int,
+    message: str,
+    *,
+    hint: str | None = None,
+    more: Sequence[str] = (),
+    sqlstate: str | None = None,
 ) -> PatchError:
     """A PatchError at a place of a file, with the line shown."""
     from hop_tasks.scripts.statements import locate
@@ -109,6 +124,7 @@ def failure(
         f"{file.path}:{line}:{column}: {message}",
         hint=hint,
         details=[*excerpt(text, line, column), *(f"  {part}" for entry in more for part in entry.splitlines())],
+        sqlstate=sqlstate,
     )
 
 
