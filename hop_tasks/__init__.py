@@ -13,6 +13,7 @@ from hop_tasks.workflows.apply import AppliedRelease, apply_release
 from hop_tasks.workflows.founding import Founded
 from hop_tasks.workflows.init import initialise_project
 from hop_tasks.workflows.new import create_project
+from hop_tasks.workflows.planning import UpgradePlan, plan_upgrade
 from hop_tasks.workflows.prepare import NextRelease, PreparedRelease, next_releases, prepare_release
 from hop_tasks.workflows.release import PublishedRelease, release_prepared
 from hop_tasks.workflows.restore import Restored, restore_database
@@ -20,7 +21,7 @@ from hop_tasks.workflows.server import start_server, stop_server
 from hop_tasks.workflows.status import Status, read_status
 from hop_tasks.workflows.sync_package import synchronise_package
 from hop_tasks.workflows.undo import UndoneRelease, undo_release
-from hop_tasks.workflows.upgrade import Upgraded, UpgradePlan, plan_upgrade, upgrade_database
+from hop_tasks.workflows.upgrade import Upgraded, upgrade_database
 
 __all__ = [
     "AppliedRelease",

@@ -43,7 +43,7 @@ def upgrade(c: Context, to: str = "", baseline: str = "", dry_run: bool = False,
 
 
 def _show_plan(project: Project, to: str | None, baseline: str | None, fetch: bool) -> None:
-    from hop_tasks.workflows.upgrade import plan_upgrade
+    from hop_tasks.workflows.planning import plan_upgrade
 
     plan = plan_upgrade(project, to=to, baseline=baseline, fetch=fetch, reporter=ConsoleReporter())
     if plan.baseline is not None:

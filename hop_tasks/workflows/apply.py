@@ -17,7 +17,8 @@ from hop_tasks.scripts import FileRun, check_scripts, read_folder
 from hop_tasks.snapshots import clone_for_work, remove_leftovers
 from hop_tasks.versions import Version
 from hop_tasks.workflows.bases import ensure_base, require_known_state
-from hop_tasks.workflows.deploying import Deployable, Deployed, deploy, release_reader
+from hop_tasks.workflows.deploying import Deployed, deploy
+from hop_tasks.workflows.reading import Deployable, release_reader
 from hop_tasks.workflows.replacing import Replaced, replace_current
 from hop_tasks.workflows.sync_package import synchronise_database
 from hop_tasks.workflows.workspace import Workspace

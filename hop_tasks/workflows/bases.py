@@ -12,7 +12,8 @@ from hop_tasks.registry import RegistryState
 from hop_tasks.repository import Repository
 from hop_tasks.snapshots import clone_for_work, create_for_work, find_snapshots, keep_as_snapshot
 from hop_tasks.versions import ORIGIN_VERSION, Version
-from hop_tasks.workflows.deploying import ReleaseReader, deploy, found_registry
+from hop_tasks.workflows.deploying import deploy, found_registry
+from hop_tasks.workflows.reading import ReleaseReader
 from hop_tasks.workflows.sessions import tell_ended
 from hop_tasks.workflows.workspace import Workspace
 

@@ -23,8 +23,9 @@ from hop_tasks.snapshots import clone_for_work, remove_leftovers
 from hop_tasks.versions import Version
 from hop_tasks.workflows.apply import merged_base, read_work_tree, rebase_on_main, release_in_preparation
 from hop_tasks.workflows.bases import ensure_base, require_known_state
-from hop_tasks.workflows.deploying import Deployable, deploy, release_reader
+from hop_tasks.workflows.deploying import deploy
 from hop_tasks.workflows.publishing import bring_main_up_to_date, publish, require_nothing_unseen
+from hop_tasks.workflows.reading import Deployable, release_reader
 from hop_tasks.workflows.schemas import released_schema
 from hop_tasks.workflows.sync_package import package_differences
 from hop_tasks.workflows.workspace import Workspace

@@ -25,7 +25,7 @@ from hop_tasks.snapshots import (
 )
 from hop_tasks.versions import Version
 from hop_tasks.workflows.bases import ensure_base, require_known_state
-from hop_tasks.workflows.deploying import release_reader
+from hop_tasks.workflows.reading import release_reader
 from hop_tasks.workflows.replacing import replace_current
 from hop_tasks.workflows.sessions import tell_ended
 from hop_tasks.workflows.workspace import Workspace

@@ -10,7 +10,8 @@ from hop_tasks.errors import StateError
 from hop_tasks.registry import create_registry, insert_release, read_state
 from hop_tasks.snapshots import create_for_work
 from hop_tasks.versions import Version
-from hop_tasks.workflows.deploying import ReleaseReader, found_registry, registry_row
+from hop_tasks.workflows.deploying import found_registry, registry_row
+from hop_tasks.workflows.reading import ReleaseReader
 from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:

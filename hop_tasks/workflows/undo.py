@@ -12,7 +12,7 @@ from hop_tasks.report import DEFAULT_REPORTER, Reporter
 from hop_tasks.snapshots import clone_for_work, remove_leftovers
 from hop_tasks.versions import Version
 from hop_tasks.workflows.bases import ensure_base, released_version, require_known_state
-from hop_tasks.workflows.deploying import release_reader
+from hop_tasks.workflows.reading import release_reader
 from hop_tasks.workflows.replacing import Replaced, replace_current
 from hop_tasks.workflows.sync_package import synchronise_database
 from hop_tasks.workflows.workspace import Workspace
