@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hop_tasks.database.interrupts import ended_with_us
 from hop_tasks.errors import ChecksError
 from hop_tasks.report import Reporter
 
@@ -52,14 +53,16 @@ def run_checks(command: Sequence[str], folder: Path, url: URL, reporter: Reporte
             errors="replace",
         ) as process:
             assert process.stdout is not None
-            try:
-                for line in process.stdout:
-                    lines.append(line.rstrip("\n"))
-                    if lines[-1].strip():
-                        reporter.note(lines[-1])
-            except BaseException:
-                process.terminate()
-                raise
+            with ended_with_us(process):
+                try:
+                    for line in process.stdout:
+                        lines.append(line.rstrip("\n"))
+                        if lines[-1].strip():
+                            reporter.note(lines[-1])
+                except BaseException:
+                    process.terminate()
+                    process.wait()
+                    raise
     except OSError as error:
         raise ChecksError(
             f"the tests could not be run: {shown}: {error.strerror}", hint="correct the setting tests in [tool.hop]"

@@ -13,11 +13,6 @@ from hop_tasks.errors import ModeError, ProjectError
 from hop_tasks.settings import Layer, Settings, environment_layer
 from hop_tasks.versions import Version
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 SETTINGS_FILE = "pyproject.toml"
 STATE_FOLDER = ".hop"
 
@@ -142,6 +137,11 @@ class Project:
 
 def read_settings_file(path: Path) -> dict[str, Any] | None:
     """The table `[tool.hop]` of a pyproject.toml; None if there is no such file or table. Raises ProjectError."""
+    # Imported here, since lists, help and completion need it not.
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
     try:
         with path.open("rb") as file:
             data = tomllib.load(file)

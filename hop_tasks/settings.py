@@ -105,12 +105,17 @@ class Settings:
 
 
 def environment_layer(environ: Mapping[str, str]) -> Layer:
-    """The settings in variables `HOP_<SETTING>`. Other variables that begin so are not settings and are left alone."""
+    """The settings in variables `HOP_<SETTING>`. Other variables that begin so are not settings and are left alone.
+
+    An empty HOP_PRODUCTION is one that is missing: it does not make development of what a file says is production.
+    """
     raw = {
         field.name: environ[variable]
         for field in fields(Settings)
         if field.name not in PLACE_ONLY_IN_FILES and (variable := ENVIRONMENT_PREFIX + field.name.upper()) in environ
     }
+    if not raw.get("production", "1").strip():
+        del raw["production"]
     return "environment", raw
 
 
@@ -128,7 +133,8 @@ def _boolean(value: object) -> bool:
     raise ValueError("true or false is needed")
 
 
-def _seconds(value: object) -> float:
+def parse_seconds(value: object) -> float:
+    """A number of seconds up to a day. Raises ValueError that says what is needed."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise ValueError("a number of seconds is needed")
     try:
@@ -192,9 +198,9 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "backups": _text,
     "maintenance_database": _text,
     "client_programs": _text,
-    "lock_timeout": _seconds,
+    "lock_timeout": parse_seconds,
     "lock_retries": _number(0, 1000),
-    "lock_wait": _seconds,
+    "lock_wait": parse_seconds,
     "backup_format": _backup_format,
     "backup_jobs": _number(1, 64),
     "backup_command": _command,

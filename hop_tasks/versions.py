@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-import semver
-
 from hop_tasks.errors import UsageError
 
 
@@ -42,6 +40,8 @@ class Version:
     @classmethod
     def parse(cls, text: str) -> Version:
         """The version written as X.Y.Z. Raises UsageError for what semver does not accept as a plain release."""
+        import semver
+
         try:
             parsed = semver.Version.parse(text)
         except (ValueError, TypeError):
@@ -60,6 +60,8 @@ class Version:
 
     def bump(self, level: Level) -> Version:
         """The next version at `level`."""
+        import semver
+
         raised = semver.Version(self.major, self.minor, self.patch).next_version(level.value)
         return Version(raised.major, raised.minor, raised.patch)
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hop_tasks.checkpoints import checkpoint
 from hop_tasks.database.properties import copy_properties
 from hop_tasks.database.sessions import Session, alone_with
 from hop_tasks.database.statements import execute, server_version
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
 
 MARK_PREFIX = "hop: "
 """A database made by hop carries a comment of this prefix and a JSON object, so that its name decides nothing."""
+
+CREATION = {
+    "encoding": "ENCODING {encoding}",
+    "collate": "LC_COLLATE {collate}",
+    "ctype": "LC_CTYPE {ctype}",
+    "provider": "LOCALE_PROVIDER {provider}",
+    "locale": "<PROVIDER>_LOCALE {locale}",
+    "rules": "ICU_RULES {rules}",
+}
+"""The options of CREATE DATABASE for what `Properties.creation` has."""
 
 STRATEGY_SINCE = 150000
 """CREATE DATABASE … STRATEGY exists since PostgreSQL 15."""
@@ -41,28 +52,14 @@ def database_exists(connection: Connection, name: str) -> bool:
     return found.first() is not None
 
 
-def create_database(connection: Connection, name: str, *, like: str | None = None) -> None:
-    """An empty database, in UTF-8; or with encoding and locale of the database `like`."""
-    options, values = "ENCODING {encoding}", {"encoding": "UTF8"}
-    if like is not None:
-        row = connection.exec_driver_sql(
-            "SELECT pg_encoding_to_char(encoding), to_jsonb(d) FROM pg_database d WHERE datname = %s", (like,)
-        ).one()
-        options, values = _locale_options(row[0], row[1])
-    execute(connection, f"CREATE DATABASE {{}} TEMPLATE template0 {options}", name, **values)
-
-
-def _locale_options(encoding: str, row: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
-    """The options of CREATE DATABASE for a row of pg_database, whose columns differ between PostgreSQL's versions."""
-    values = {"encoding": encoding, "collate": row["datcollate"], "ctype": row["datctype"]}
-    options = "ENCODING {encoding} LC_COLLATE {collate} LC_CTYPE {ctype}"
-    provider = row.get("datlocprovider", "c")
-    locale = row.get("datlocale") or row.get("daticulocale")
-    if provider in ("i", "b") and locale:
-        word = "icu" if provider == "i" else "builtin"
-        values |= {"provider": word, "locale": locale}
-        options += f" LOCALE_PROVIDER {{provider}} {word.upper()}_LOCALE {{locale}}"
-    return options, values
+def create_database(connection: Connection, name: str, *, creation: Mapping[str, str] | None = None) -> None:
+    """An empty database, in UTF-8; or with encoding, locale and tablespace as in `Properties.creation`."""
+    values = dict(creation or {"encoding": "UTF8"})
+    tablespace = [values.pop("tablespace")] if "tablespace" in values else []
+    options = [CREATION[key].replace("<PROVIDER>", values.get("provider", "").upper()) for key in values]
+    if tablespace:
+        options.append("TABLESPACE {}")
+    execute(connection, f"CREATE DATABASE {{}} TEMPLATE template0 {' '.join(options)}", name, *tablespace, **values)
 
 
 def clone_database(connection: Connection, source: str, name: str, *, mark: Mapping[str, Any]) -> tuple[Session, ...]:
@@ -85,32 +82,45 @@ def drop_database(connection: Connection, name: str) -> None:
 
 
 def swap_databases(
-    connection: Connection, *, current: str, replacement: str, kept: str, mark: Mapping[str, Any]
+    connection: Connection,
+    *,
+    current: str,
+    replacement: str,
+    kept: str,
+    mark: Mapping[str, Any],
+    end: bool = True,
+    end_on_replacement: bool = True,
 ) -> tuple[Session, ...]:
     """Put `replacement` in the place of `current`, which stays as `kept`: both renames or none.
 
     `replacement` takes over comment, settings and privileges of `current`, `kept` gets `mark` as its comment.
-    Sessions on `current` are ended; those are returned.
+    Sessions on both are ended; those are returned. Without `end` one that is open on `current` is a DatabaseError,
+    without `end_on_replacement` one on `replacement`.
     """
     comment = connection.exec_driver_sql(
         "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", (current,)
     ).scalar_one()
+    ended = alone_with(connection, replacement, lambda: None, end=end_on_replacement)
     copy_properties(connection, current, replacement)
 
     def rename_both() -> None:
         connection.exec_driver_sql("BEGIN")
         try:
             execute(connection, "ALTER DATABASE {} RENAME TO {}", current, kept)
+            checkpoint("swap.between_renames")
             execute(connection, "ALTER DATABASE {} RENAME TO {}", replacement, current)
             execute(connection, "COMMENT ON DATABASE {} IS {comment}", current, comment=comment)
-            mark_database(connection, kept, mark)
+            mark_database(connection, kept, {**mark, "comment": comment})
+            checkpoint("swap.before_commit")
             connection.exec_driver_sql("COMMIT")
         except BaseException:
             connection.exec_driver_sql("ROLLBACK")
             raise
 
-    ended = alone_with(connection, replacement, lambda: None)
-    return ended + alone_with(connection, current, rename_both)
+    checkpoint("swap.before_begin")
+    ended += alone_with(connection, current, rename_both, end=end)
+    checkpoint("swap.after_commit")
+    return ended
 
 
 def mark_database(connection: Connection, name: str, mark: Mapping[str, Any]) -> None:
@@ -119,19 +129,39 @@ def mark_database(connection: Connection, name: str, mark: Mapping[str, Any]) ->
     execute(connection, "COMMENT ON DATABASE {} IS {text}", name, text=text)
 
 
+def take_off_mark(connection: Connection, name: str) -> None:
+    """Give a database the comment that it had before hop marked it; one that has no mark stays as it is.
+
+    Somebody who renames a database that hop kept, so that it serves again, leaves the mark on it.
+    """
+    comment = connection.exec_driver_sql(
+        "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", (name,)
+    ).scalar()
+    data = _mark_in(comment)
+    if data is not None:
+        execute(connection, "COMMENT ON DATABASE {} IS {comment}", name, comment=data.get("comment"))
+
+
 def marked_databases(connection: Connection, of: str) -> tuple[Mark, ...]:
-    """The databases that hop made beside the database `of`."""
+    """The databases that hop made beside the database `of`; never that one itself, whatever mark it bears."""
     rows = connection.exec_driver_sql(
         "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database ORDER BY datname"
     )
     marks = []
     for name, comment in rows:
-        if comment is None or not comment.startswith(MARK_PREFIX):
-            continue
-        try:
-            data = json.loads(comment[len(MARK_PREFIX) :])
-            if data["of"] == of:
-                marks.append(Mark(name, data.pop("kind"), data.pop("of"), data.pop("release", None), data))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            continue
+        data = _mark_in(comment)
+        # A kept one that somebody gave its old name again is what serves now.
+        if data is not None and data["of"] == of != name:
+            marks.append(Mark(name, data.pop("kind"), data.pop("of"), data.pop("release", None), data))
     return tuple(marks)
+
+
+def _mark_in(comment: str | None) -> dict[str, Any] | None:
+    """What a comment says if it is a mark."""
+    if comment is None or not comment.startswith(MARK_PREFIX):
+        return None
+    try:
+        data = json.loads(comment[len(MARK_PREFIX) :])
+    except ValueError:
+        return None
+    return data if isinstance(data, dict) and {"kind", "of"} <= data.keys() else None

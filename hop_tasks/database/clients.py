@@ -18,6 +18,8 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
 from hop_tasks.database import embedded
+from hop_tasks.database.applications import application_at_work
+from hop_tasks.database.interrupts import ended_with_us
 from hop_tasks.database.services import service_keywords
 from hop_tasks.errors import DatabaseError
 
@@ -82,7 +84,7 @@ def find_client(name: str, server_version: int, *, folder: Path | None = None) -
     needed = _major(server_version)
     found = []
     for place, path in enumerate(_candidates(name, folder)):
-        version = _version_of(path)
+        version = client_version(path)
         if version is not None:
             found.append((_major(version), -version, place, path))
     fitting = [entry for entry in found if entry[0] >= needed]
@@ -120,6 +122,9 @@ def client_environment(url: URL) -> dict[str, str]:
         keywords = {**service_keywords(service, file), **keywords}
         keywords.pop("service", None)
         environment.pop("PGSERVICE", None)
+    work = application_at_work()
+    if work is not None:
+        keywords["application_name"] = work
     environment.update({VARIABLES[keyword]: value for keyword, value in keywords.items() if keyword in VARIABLES})
     return environment
 
@@ -163,9 +168,9 @@ def run_client(
                 f"{program.name} cannot be run: {error}",
                 hint=f"see whether {error.filename or program} is there and may be used",
             ) from error
-        stack.enter_context(_ended(process))
+        stack.enter_context(ended(process))
         output, messages = process.communicate(given)
-    text = _masked(messages.decode("utf-8", "replace"), environment.get("PGPASSWORD"))
+    text = masked(messages.decode("utf-8", "replace"), environment.get("PGPASSWORD"))
     if process.returncode != 0:
         lines = [line for line in text.splitlines() if line.strip()]
         telling = [line for line in lines if ERROR_LINE.search(line)] or lines or [f"exit code {process.returncode}"]
@@ -178,21 +183,22 @@ def run_client(
 
 
 @contextlib.contextmanager
-def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
     """Ends the process if the body does not: politely, so that it cancels what the server does for it."""
-    try:
-        yield
-    except BaseException:
-        # It must not wait for someone to read what it writes.
-        _close(process.stdin, process.stdout)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-            process.send_signal(number)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(PATIENCE)
-                break
-        raise
-    finally:
-        _close(process.stdin, process.stdout, process.stderr)
+    with ended_with_us(process):
+        try:
+            yield
+        except BaseException:
+            # It must not wait for someone to read what it writes.
+            _close(process.stdin, process.stdout)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+                process.send_signal(number)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(PATIENCE)
+                    break
+            raise
+        finally:
+            _close(process.stdin, process.stdout, process.stderr)
 
 
 def _close(*pipes: IO[bytes] | None) -> None:
@@ -202,7 +208,8 @@ def _close(*pipes: IO[bytes] | None) -> None:
                 pipe.close()
 
 
-def _masked(text: str, password: str | None) -> str:
+def masked(text: str, password: str | None) -> str:
+    """A text without the password, also where it is written as in a URL."""
     for secret in {password, quote(password, safe="")} if password else ():
         text = text.replace(secret, "***")
     return text
@@ -226,7 +233,8 @@ def _candidates(name: str, folder: Path | None) -> Iterator[Path]:
             yield path
 
 
-def _version_of(path: Path) -> int | None:
+def client_version(path: Path) -> int | None:
+    """The version that a program says it has, as libpq's number; None if it does not run."""
     found = path.stat()
     return _ask_version(path, found.st_mtime_ns, found.st_size)
 

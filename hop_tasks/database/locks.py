@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
-import socket
+import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from hop_tasks.checkpoints import checkpoint
+from hop_tasks.database.applications import at_work_on, holder_application
 from hop_tasks.database.engines import Database
-from hop_tasks.errors import DatabaseError, LockedError
+from hop_tasks.database.poolers import require_own_session, shared_session
+from hop_tasks.errors import LockedError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 POLL_SECONDS = 0.1
+
+_held: ContextVar[tuple[str, Connection] | None] = ContextVar("held", default=None)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The session that holds a lock; what the server keeps from this role is None."""
+
+    pid: int
+    application: str
+    user: str | None
+    address: str | None
+    since: datetime | None
+
+    def __str__(self) -> str:
+        parts = [f"pid {self.pid}", f"database user {self.user or 'unknown'}"]
+        if self.since:
+            parts += [
+                f"from {self.address or 'the server itself'}",
+                f"since {self.since.astimezone():%Y-%m-%d %H:%M:%S %z}",
+            ]
+        return f"{self.application or 'an unnamed session'} ({', '.join(parts)})"
 
 
 def lock_key(database: str) -> int:
@@ -25,7 +52,9 @@ def lock_key(database: str) -> int:
 
 
 @contextmanager
-def locked(database: Database, purpose: str, *, wait: float = 0.0) -> Iterator[None]:
+def locked(
+    database: Database, purpose: str, *, wait: float = 0.0, tell: Callable[[str], None] = lambda _: None
+) -> Iterator[None]:
     """Hold the lock of `database` while the body runs.
 
     The lock lives on a connection of its own to the maintenance database, so that the database itself can be renamed,
@@ -33,61 +62,97 @@ def locked(database: Database, purpose: str, *, wait: float = 0.0) -> Iterator[N
 
     Args:
         database: the database that is about to change.
-        purpose: what is being done, shown to whoever meets the lock.
+        purpose: the verb of what is being done, shown to whoever meets the lock.
         wait: seconds to wait for another holder.
+        tell: told who is waited for, once for each.
 
     Raises LockedError that names the holder, DatabaseError behind a pooler that gives each statement another session.
     """
-    key = lock_key(database.name)
-    with database.administer() as connection:
-        application = f"hop {purpose} {database.name} by {whoami()}"
-        connection.exec_driver_sql("SELECT set_config('application_name', %s, false)", (application[:63],))
-        deadline = time.monotonic() + wait
-        while not connection.exec_driver_sql("SELECT pg_try_advisory_lock(%s)", (key,)).scalar_one():
-            if time.monotonic() >= deadline:
-                raise LockedError(
-                    f"another hop is at work on {database.name}: {_holder(connection, key)}; nothing was changed",
-                    hint="wait for it, or try again with HOP_LOCK_WAIT=60",
-                )
-            time.sleep(POLL_SECONDS)
-        _check_session(connection, key)
-        yield
+    from sqlalchemy.exc import SQLAlchemyError
+
+    with database.administer(application=holder_application(purpose, database.name)) as connection:
+        pid = require_own_session(database, connection)
+        key = lock_key(database.name)
+        _acquire(connection, database.name, key, purpose, wait, tell)
+        holder = _holder(connection, key)
+        if holder is None or holder.pid != pid:
+            connection.exec_driver_sql("SELECT pg_advisory_unlock(%s)", (key,))
+            raise shared_session(database, connection)
+        checkpoint("lock.held")
+        token = _held.set((database.name, connection))
+        try:
+            with at_work_on(database.name):
+                yield
+        finally:
+            _held.reset(token)
+            # A pooler gives the session back a little later than it is closed.
+            with suppress(SQLAlchemyError):
+                connection.exec_driver_sql("SELECT pg_advisory_unlock(%s)", (key,))
 
 
-def whoami() -> str:
-    """The operating system's user and host, such as `ann@laptop`."""
+def require_lock() -> None:
+    """Raises LockedError if the lock that this command took is gone with its session: somebody else may be at work.
+
+    Nothing happens in a command that took none. To be asked before each change that cannot be taken back.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    held = _held.get()
+    if held is None:
+        return
+    name, connection = held
     try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"
+        # A session keeps its lock for as long as it is there.
+        connection.exec_driver_sql("SELECT 1")
+    except SQLAlchemyError as error:
+        raise LockedError(
+            f"the session that holds the lock of {name} has ended, so that another hop may be at work; "
+            "what was not committed was rolled back",
+            hint="hop shows the state; the same command again goes on from there",
+        ) from error
 
 
-_HELD = """
-    FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND (l.classid::bigint << 32 | l.objid::bigint) = %(key)s
-"""
+def _acquire(
+    connection: Connection, name: str, key: int, purpose: str, wait: float, tell: Callable[[str], None]
+) -> None:
+    deadline = time.monotonic() + wait
+    told: set[int] = set()
+    missed = False
+    while not connection.exec_driver_sql("SELECT pg_try_advisory_lock(%s)", (key,)).scalar_one():
+        holder = _holder(connection, key)
+        left = deadline - time.monotonic()
+        if left <= 0 and holder is None and not missed:
+            missed = True
+            continue
+        if left <= 0:
+            waited = f" and still is after {wait:g} s" if wait else ""
+            ending = f"; if that program is gone: SELECT pg_terminate_backend({holder.pid})" if holder else ""
+            raise LockedError(
+                f"another hop is at work on {name}{waited}: {holder or 'it has just ended'}; nothing was changed",
+                hint=f"wait for it, or hop {purpose} --lock-wait {_longer(wait)}{ending}",
+            )
+        if holder and holder.pid not in told:
+            told.add(holder.pid)
+            tell(f"waiting up to {math.ceil(left)} s for another hop on {name}: {holder}")
+        time.sleep(min(POLL_SECONDS, max(left, 0.0)))
 
 
-def _check_session(connection: Connection, key: int) -> None:
-    """A transaction pooler would leave the lock on a session that is not ours."""
-    pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
-    holders = connection.exec_driver_sql("SELECT a.pid " + _HELD, {"key": key}).scalars().all()
-    if pid not in holders:
-        raise DatabaseError(
-            "the connection goes through a transaction pooler, which cannot hold a lock; nothing was changed",
-            hint="give hop a direct URL of the server",
-        )
+def _longer(wait: float) -> int:
+    """The seconds to wait that are proposed after `wait` seconds were too few."""
+    return 60 if wait < 30 else min(round(wait * 2), 86_400)
 
 
-def _holder(connection: Connection, key: int) -> str:
+def _holder(connection: Connection, key: int) -> Holder | None:
+    # Nothing has happened in the holder's session since it got the lock.
     row = connection.exec_driver_sql(
-        "SELECT a.application_name, a.pid, coalesce(a.client_addr::text, 'local'), a.backend_start::timestamptz(0) "
-        + _HELD,
+        """
+        SELECT a.pid, coalesce(a.application_name, ''), a.usename, a.client_addr::text,
+               coalesce(a.state_change, a.backend_start)
+        FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND (l.classid::bigint << 32 | l.objid::bigint) = %(key)s
+        """,
         {"key": key},
     ).first()
-    if row is None:
-        return "it has just ended"
-    return f"{row[0]} (backend {row[1]}, from {row[2]}, since {row[3]})"
+    return None if row is None else Holder(*row)

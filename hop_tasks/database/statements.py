@@ -25,3 +25,8 @@ def server_version(connection: Connection) -> int:
     raw = connection.connection.driver_connection
     assert raw is not None
     return int(raw.server_version)
+
+
+def is_standby(connection: Connection) -> bool:
+    """Whether the server only follows another one."""
+    return bool(connection.exec_driver_sql("SELECT pg_is_in_recovery()").scalar_one())
