@@ -24,7 +24,7 @@ later ones write ``price`` in views and materialized views of one table, those b
 those before 14 leave out the ``IN`` of a procedure's parameters and count more functions as an operator class's own.
 """
 
-from hop_tasks.catalog.dumping import dump_schema
+from hop_tasks.catalog.dumping import dump_schema, dump_with_rows
 from hop_tasks.catalog.introspection import has_user_objects, read_catalog
 from hop_tasks.catalog.objects import Catalog, CatalogDifference, CatalogObject
 from hop_tasks.catalog.schema_dump import normalise_dump
@@ -34,6 +34,7 @@ __all__ = [
     "CatalogDifference",
     "CatalogObject",
     "dump_schema",
+    "dump_with_rows",
     "has_user_objects",
     "normalise_dump",
     "read_catalog",

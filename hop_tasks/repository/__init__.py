@@ -1,7 +1,7 @@
 """The service `repository`: Git, as far as releases need it."""
 
 from hop_tasks.repository.objects import ObjectReader, object_reader
-from hop_tasks.repository.origin import Origin, branch_refspec
+from hop_tasks.repository.origin import Origin, branch_refspec, deployment_refspec, require_same_tags
 from hop_tasks.repository.refs import Refs
 from hop_tasks.repository.repository import Head, Repository, head_ref, tag_ref
 
@@ -12,7 +12,9 @@ __all__ = [
     "Refs",
     "Repository",
     "branch_refspec",
+    "deployment_refspec",
     "head_ref",
     "object_reader",
+    "require_same_tags",
     "tag_ref",
 ]

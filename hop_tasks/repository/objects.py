@@ -6,7 +6,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,13 +34,24 @@ class ObjectReader:
         self._process = process
 
     def read(self, name: str) -> tuple[str, str, bytes] | None:
-        """The id, type and content of an object, by a name of git's such as `1.0.0:Patches`; None if there is none."""
+        """The id, type and content of an object, by a name of git's such as `1.0.0:Patches`; None if there is none.
+
+        Raises RepositoryError if git cannot tell, as in a partial clone whose origin does not answer.
+        """
         if "\n" in name:
             return None
-        self._process.stdin.write(name.encode() + b"\n")
-        self._process.stdin.flush()
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(name.encode() + b"\n")
+            self._process.stdin.flush()
         header = self._process.stdout.readline().decode().rstrip("\n")
-        if header.endswith((" missing", " ambiguous")) or not header:
+        if not header:
+            said = self._process.stderr.read().decode("utf-8", "replace").strip().splitlines()
+            raise RepositoryError(
+                f"{name} cannot be read from the repository: {(said or ['git cat-file ended'])[-1]}; "
+                "nothing was changed",
+                hint="git fsck; where the clone is a partial one, see whether git fetch origin works",
+            )
+        if header.endswith((" missing", " ambiguous")):
             return None
         object_id, kind, size = header.rsplit(" ", 2)
         content = self._process.stdout.read(int(size))
@@ -96,9 +107,11 @@ def object_reader(git: GitRunner) -> Iterator[ObjectReader]:
     try:
         yield ObjectReader(process)
     finally:
-        process.stdin.close()
-        process.wait()
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+        process.proc.wait()
         process.stdout.close()
+        process.stderr.close()
 
 
 def write_commit(git: GitRunner, parent: str, files: Mapping[str, bytes], message: str) -> str:

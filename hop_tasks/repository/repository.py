@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from hop_tasks.errors import RepositoryError
 from hop_tasks.repository.git import GitRunner
 from hop_tasks.repository.objects import write_commit, write_tag
 from hop_tasks.repository.refs import HEADS, TAGS, Refs
+from hop_tasks.repository.switching import put_back
 from hop_tasks.versions import Version
 
 
@@ -64,6 +66,12 @@ class Repository:
         """The author of a commit: name and e-mail."""
         return self.git.run("log", "-1", "--format=%an <%ae>", commit).out.strip()
 
+    def is_own_commit(self, commit: str, *, parent: str, subject: str) -> bool:
+        """Whether a commit has this one parent and this subject, and was made by whoever commits here now."""
+        committer = self.git.run("var", "GIT_COMMITTER_IDENT").out.rpartition(">")[0] + ">"
+        told = self.git.run("log", "-1", "--format=%P%n%s%n%cn <%ce>", "--end-of-options", commit).out.splitlines()
+        return told == [parent, subject, committer]
+
     def changes(self) -> tuple[str, ...]:
         """The paths that are changed, staged or untracked; none of them when the tree is clean. Writes nothing."""
         out = self.git.run(
@@ -85,6 +93,10 @@ class Repository:
     def tag_object(self, name: str) -> str | None:
         """The id of the tag itself, not of its commit."""
         return self.git.ask("rev-parse", "--verify", "--quiet", f"{TAGS}{name}")
+
+    def is_shallow(self) -> bool:
+        """Whether commits before some are missing here, as in a clone made with --depth."""
+        return self.git.ask("rev-parse", "--is-shallow-repository") == "true"
 
     def is_ancestor(self, ancestor: str, of: str) -> bool:
         """Whether one commit is in the history of another."""
@@ -109,8 +121,11 @@ class Repository:
         """The branch that is checked out. Raises RepositoryError on a detached HEAD or in the middle of a rebase."""
         branch = self.head().branch
         if branch is None:
+            rebasing = (self.root / self.git.lines("rev-parse", "--git-path", "rebase-merge")[0]).exists()
             raise RepositoryError(
-                f"HEAD is detached; {verb} needs a branch and changed nothing", hint="git switch BRANCH"
+                f"HEAD is detached{', in the middle of a rebase' if rebasing else ''}; {verb} needs a branch and "
+                "changed nothing",
+                hint="git rebase --abort" if rebasing else "git switch BRANCH",
             )
         return branch
 
@@ -160,13 +175,20 @@ class Repository:
 
         A hook that fails after the branch has been checked out does not count.
         """
+        changed = self.changes()
         result = self.git.run("switch", "--quiet", "--no-guess", branch, check=False)
         if result.code and self.head().branch != branch:
+            put_back(self.git, self.root, head="HEAD", to=branch, changed_before=changed)
             raise RepositoryError(f"branch {branch} cannot be checked out: {result.reason}", hint="git status")
 
     def fast_forward(self, commit: str) -> None:
         """Bring the branch that is checked out, and its work tree, forward to a commit of its future."""
-        self.git.run("merge", "--quiet", "--ff-only", commit)
+        changed = self.changes()
+        try:
+            self.git.run("merge", "--quiet", "--ff-only", commit)
+        except RepositoryError:
+            put_back(self.git, self.root, head="HEAD", to=commit, changed_before=changed)
+            raise
 
     def rebase(self, onto: str, *, generated: Sequence[str] = ()) -> None:
         """Rebase the branch that is checked out. A conflict is undone and raises RepositoryError with the files.
@@ -176,6 +198,8 @@ class Repository:
             generated: paths of files that are made anew anyway: the branch's side is taken, without a conflict.
         """
         before = self.head()
+        state = self.root / self.git.lines("rev-parse", "--git-path", "rebase-merge")[0]
+        was_there = state.exists()
         with tempfile.NamedTemporaryFile("w", prefix="hop-attributes-", encoding="utf-8") as attributes:
             attributes.writelines(f"{_quoted(path)} merge=hop-generated\n" for path in generated)
             attributes.flush()
@@ -191,13 +215,30 @@ class Repository:
         if result.code == 0:
             return
         conflicts = self.git.run("diff", "--name-only", "--diff-filter=U", "-z", check=False).out.split("\0")
-        self.git.run("rebase", "--abort", check=False)
+        aborted = self.git.run("rebase", "--abort", check=False)
+        if aborted.code and not was_there:
+            self._abort_rebase(before, onto, state)
+        put_back(self.git, self.root, head="HEAD", to=onto, changed_before=())
+        if self.head() != before or self.changes():
+            raise RepositoryError(
+                f"branch {before.branch} cannot be rebased on {onto}: {result.reason}; nor could the rebase be undone: "
+                f"{aborted.reason}",
+                hint=f"git status; git switch --force {before.branch}, once that works",
+            )
         files = ", ".join(path for path in conflicts if path)
         why = f"conflicts in {files}" if files else result.reason
         raise RepositoryError(
             f"branch {before.branch} cannot be rebased on {onto}: {why}; the rebase was undone, nothing was changed",
-            hint=f"git rebase {onto}, resolve the conflicts, and try again",
+            hint=f"git rebase {onto}, resolve the conflicts, and try again" if files else f"git rebase {onto}",
         )
+
+    def _abort_rebase(self, before: Head, onto: str, state: Path) -> None:
+        """What `git rebase --abort` does, where Git could not write enough for that; the work tree was clean before."""
+        shutil.rmtree(state, ignore_errors=True)
+        put_back(self.git, self.root, head=str(before.commit), to=onto, changed_before=())
+        if self.head().branch is None:
+            self.git.run("symbolic-ref", "HEAD", head_ref(str(before.branch)), check=False)
+        self.git.run("reset", "--quiet", "--hard", str(before.commit), check=False)
 
     def reset_keep(self, commit: str) -> None:
         """Put the branch that is checked out back to a commit; local changes stay, or make it fail."""
