@@ -9,18 +9,50 @@ from hop_tasks.scripts.files import (
     read_folder,
 )
 from hop_tasks.scripts.leaving_out import without_statements
-from hop_tasks.scripts.runner import CheckedScripts, FileRun, check_scripts, run_scripts
+from hop_tasks.scripts.nontransactional import Probe
+from hop_tasks.scripts.outcomes import ROLLED_BACK, failing_with
+from hop_tasks.scripts.probes import Outcome, clean_up_failure, look_after, look_before, verify
+from hop_tasks.scripts.psql_files import run_psql
+from hop_tasks.scripts.runner import (
+    CheckedScripts,
+    FileRun,
+    TransactionRun,
+    check_schema,
+    check_scripts,
+    names_as_in,
+    run_statement,
+    run_transaction,
+)
+from hop_tasks.scripts.steps import PsqlStep, StatementStep, Step, TransactionStep, failure_at
 
 __all__ = [
+    "ROLLED_BACK",
     "CheckedScripts",
     "FileRun",
+    "Outcome",
     "PatchFile",
+    "Probe",
+    "PsqlStep",
     "ReleaseScripts",
+    "StatementStep",
+    "Step",
+    "TransactionRun",
+    "TransactionStep",
+    "check_schema",
     "check_scripts",
+    "clean_up_failure",
+    "failing_with",
+    "failure_at",
     "is_patch_file",
+    "look_after",
+    "look_before",
+    "names_as_in",
     "order_files",
     "patch_folders",
     "read_folder",
-    "run_scripts",
+    "run_psql",
+    "run_statement",
+    "run_transaction",
+    "verify",
     "without_statements",
 ]

@@ -11,10 +11,12 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from hop_tasks.database.interrupts import stop_if_interrupted
 from hop_tasks.errors import HopError, PatchError
 from hop_tasks.scripts.excerpts import excerpt
 from hop_tasks.scripts.files import PatchFile
-from hop_tasks.scripts.sql_files import NOTHING_RUN, ROLLED_BACK, TRANSACTION_CONTROL
+from hop_tasks.scripts.outcomes import NOTHING_RUN, ROLLED_BACK
+from hop_tasks.scripts.sql_files import TRANSACTION_CONTROL
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -56,6 +58,7 @@ def run_python(connection: Connection, file: PatchFile, code: CodeType, root: Pa
                     hint=f"define def {FUNCTION}(connection), or begin the name of a helper module with an underscore",
                 )
             function(connection)
+            stop_if_interrupted()
         except HopError:
             raise
         except Exception as error:

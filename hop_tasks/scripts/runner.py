@@ -1,19 +1,24 @@
-"""Running all the files of a release in one transaction, each from the same session state."""
+"""Running the steps of a release: files in one transaction, or a statement by itself."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING
 
-from hop_tasks.errors import PatchError
+from hop_tasks.checkpoints import checkpoint
+from hop_tasks.database.engines import driver_connection, settle_session
 from hop_tasks.report import Reporter
 from hop_tasks.scripts.files import PSQL, PYTHON, PatchFile, ReleaseScripts
+from hop_tasks.scripts.guards import TransactionGuard, session_settings
+from hop_tasks.scripts.psql_files import check_psql
 from hop_tasks.scripts.python_files import compile_python, run_python
-from hop_tasks.scripts.sql_files import NOTHING_RUN, ROLLED_BACK, parse_sql, run_sql
+from hop_tasks.scripts.sql_files import parse_sql, run_sql
+from hop_tasks.scripts.steps import Part, StatementStep, Step, TransactionStep, cut_steps
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as DriverConnection
@@ -21,8 +26,12 @@ if TYPE_CHECKING:
 
     from hop_tasks.scripts.statements import Statement
 
-CONNECTION_CHECK_SINCE = 140000
-"""client_connection_check_interval exists since PostgreSQL 14: a server that lost its client stops the statement."""
+
+SEARCHED_SCHEMAS = """
+    SELECT coalesce(string_agg(quote_ident(name), ', ' ORDER BY place), '')
+    FROM unnest(current_schemas(false)) WITH ORDINALITY AS searched (name, place)
+"""
+"""The search path as it is in force: what "$user" stands for depends on the role, which a file may have set too."""
 
 
 @dataclass(frozen=True)
@@ -35,31 +44,49 @@ class FileRun:
 
 
 @dataclass(frozen=True)
+class TransactionRun:
+    """What running files in a transaction came to, and the transaction's id as the server has it."""
+
+    files: tuple[FileRun, ...]
+    transaction: str | None
+
+
+@dataclass(frozen=True)
 class CheckedScripts:
     """The scripts of a release that were read and parsed as far as that is possible without a database."""
 
     scripts: ReleaseScripts
-    programs: tuple[tuple[PatchFile, tuple[Statement, ...] | CodeType], ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def is_one_transaction(self) -> bool:
+        """Whether all of it can be in one transaction."""
+        return len(self.steps) <= 1 and all(isinstance(step, TransactionStep) for step in self.steps)
 
 
 def check_scripts(scripts: ReleaseScripts) -> CheckedScripts:
     """Read and parse all files before the first is run. Raises PatchError with the place of the first fault."""
-    return CheckedScripts(scripts, tuple((file, _program(file)) for file in scripts.files))
+    return CheckedScripts(scripts, cut_steps([(file, _program(file)) for file in scripts.files]))
 
 
-def run_scripts(
+def check_schema(file: PatchFile) -> TransactionStep:
+    """The statements of a schema file, which are one transaction. Raises PatchError with the place of a fault."""
+    return TransactionStep((Part(file, parse_sql(file)),))
+
+
+def run_transaction(
     connection: Connection,
-    checked: CheckedScripts,
+    step: TransactionStep,
     *,
     root: Callable[[], Path],
     lock_timeout: float,
     reporter: Reporter,
-) -> tuple[FileRun, ...]:
-    """Run the files of a release in the transaction that `connection` is in; the caller commits or rolls back.
+) -> TransactionRun:
+    """Run files in the transaction that `connection` is in; the caller commits or rolls back.
 
     Args:
         connection: a SQLAlchemy connection in a transaction.
-        checked: the files.
+        step: the files, or parts of them.
         root: gives the folder from which Python files import; asked only if there are any.
         lock_timeout: seconds that a statement waits for a lock.
         reporter: gets each file, its rows, and what the server said meanwhile.
@@ -67,87 +94,95 @@ def run_scripts(
     Raises PatchError with the place of what failed.
     """
     raw: DriverConnection = connection.connection.driver_connection  # type: ignore[assignment]
-    guard = _TransactionGuard(raw, lock_timeout)
+    guard = TransactionGuard(raw, lock_timeout)
     runs = []
-    for file, program in checked.programs:
-        guard.reset_session(file)
+    for part in step.parts:
+        guard.begin_file(part.file)
+        checkpoint("file.before")
         started = time.perf_counter()
         rows = 0
-        if isinstance(program, CodeType):
-            run_python(connection, file, program, root())
+        if isinstance(part.program, CodeType):
+            run_python(connection, part.file, part.program, root())
         else:
-            rows = run_sql(raw, file, program)
-        run = FileRun(file.path, time.perf_counter() - started, rows)
-        reporter.step(f"{run.path} ({run.seconds:.2f} s{f', {rows} rows' if rows else ''})")
-        _show_notices(raw, reporter)
+            run_sql(raw, part.file, part.settings)
+            rows = run_sql(raw, part.file, part.program)
+        run = FileRun(part.file.path, time.perf_counter() - started, rows)
+        checkpoint("file.after")
+        _show_run(part.title, run, reporter)
+        show_notices(raw, reporter)
         runs.append(run)
-    guard.reset_session(None)
-    return tuple(runs)
+    guard.end()
+    return TransactionRun(tuple(runs), guard.transaction)
 
 
-class _TransactionGuard:
-    """Gives each file the same session state, and finds a file that ended the transaction by whatever means.
+def run_statement(connection: Connection, step: StatementStep, *, lock_timeout: float, reporter: Reporter) -> FileRun:
+    """Run one statement by itself on a connection in autocommit. Raises PatchError with its place if it fails.
 
-    The transaction's id is compared, and not a transaction-local setting, since RESET ALL, which dumps and careful
-    scripts contain, would remove a setting.
+    A statement that keeps nobody waiting is not subject to `lock_timeout`, in seconds, itself.
     """
-
-    def __init__(self, connection: DriverConnection, lock_timeout: float) -> None:
-        self._connection = connection
-        self._transaction: str | None = None
-        self._last: PatchFile | None = None
-        milliseconds = round(lock_timeout * 1000)
-        local = [f"SET LOCAL lock_timeout = {milliseconds:d}"]
-        if connection.server_version >= CONNECTION_CHECK_SINCE:
-            local.append("SET LOCAL client_connection_check_interval = '1s'")
-        # One round trip a file.
-        self._statement = "; ".join(
-            [
-                "SET SESSION AUTHORIZATION DEFAULT",
-                "RESET ALL",
-                *("DISCARD TEMP", "CLOSE ALL", "DEALLOCATE ALL", "UNLISTEN *"),
-                *local,
-                "SELECT pg_current_xact_id()::text",
-            ]
-        )
-
-    def reset_session(self, upcoming: PatchFile | None) -> None:
-        from psycopg2 import Error
-
-        # What was deferred to the end of the transaction fails here, while it can still be told from where.
-        statement = self._statement if upcoming else f"SET CONSTRAINTS ALL IMMEDIATE; {self._statement}"
-        try:
-            with self._connection.cursor() as cursor:
-                cursor.execute(statement)
-                row = cursor.fetchone()
-        except Error as error:
-            where = self._last.path if self._last else "the release"
-            reason = error.diag.message_primary or (str(error).strip().splitlines() or ["the connection was lost"])[0]
-            detail = f" ({error.diag.message_detail})" if error.diag.message_detail else ""
-            raise PatchError(f"{where}: at the end of the file: {reason}{detail}; {ROLLED_BACK}") from error
-        transaction = str(row[0]) if row else None
-        if self._last is not None and transaction != self._transaction:
-            raise PatchError(
-                f"{self._last.path}: it ended the release's transaction, what it had done before that is committed",
-                hint="remove the COMMIT or ROLLBACK",
-            )
-        self._transaction, self._last = transaction, upcoming
+    raw: DriverConnection = connection.connection.driver_connection  # type: ignore[assignment]
+    settings = session_settings(raw.server_version, 0.0 if step.solo.waits_politely else lock_timeout)
+    _freshen(connection)
+    try:
+        with raw.cursor() as cursor:
+            for name, value in settings.items():
+                cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
+        run_sql(raw, step.file, step.settings)
+        started = time.perf_counter()
+        rows = run_sql(raw, step.file, (step.statement,))
+    finally:
+        _freshen(connection)
+    run = FileRun(step.file.path, time.perf_counter() - started, rows)
+    _show_run(step.title, run, reporter)
+    show_notices(raw, reporter)
+    return run
 
 
-def _program(file: PatchFile) -> tuple[Statement, ...] | CodeType:
-    if file.kind == PYTHON:
-        return compile_python(file)
-    if file.kind == PSQL:
-        raise PatchError(
-            f"{file.path}: a psql script cannot be part of the release's transaction; {NOTHING_RUN}",
-            hint="write it as plain SQL in a .sql file",
-        )
-    return parse_sql(file)
+@contextmanager
+def names_as_in(connection: Connection, step: StatementStep) -> Iterator[None]:
+    """While the body runs, a name without a schema means on `connection` what it means in the step.
+
+    Nothing else that its file has set is in force meanwhile. Raises PatchError if it cannot be set.
+    """
+    if not step.settings:
+        yield
+        return
+    try:
+        run_sql(driver_connection(connection), step.file, step.settings)
+        path = connection.exec_driver_sql(SEARCHED_SCHEMAS).scalar_one()
+    finally:
+        _freshen(connection)
+    connection.exec_driver_sql("SELECT set_config('search_path', %s, false)", (path,))
+    try:
+        yield
+    finally:
+        _freshen(connection)
 
 
-def _show_notices(connection: DriverConnection, reporter: Reporter) -> None:
+def show_notices(connection: DriverConnection, reporter: Reporter) -> None:
+    """Report what the server said since it was last asked, warnings as such."""
     notices: Sequence[str] = list(connection.notices)
     del connection.notices[:]
     for notice in notices:
         text = " ".join(notice.split())
         (reporter.warn if text.startswith("WARNING") else reporter.note)(text)
+
+
+def _freshen(connection: Connection) -> None:
+    """The session as it was when it began, and not ended for being idle: others may work for long before it goes on."""
+    if not driver_connection(connection).closed:
+        connection.exec_driver_sql("DISCARD ALL")
+        settle_session(connection, pooled=True)
+
+
+def _show_run(title: str, run: FileRun, reporter: Reporter) -> None:
+    reporter.step(f"{title} ({run.seconds:.2f} s{f', {run.rows} rows' if run.rows else ''})")
+
+
+def _program(file: PatchFile) -> tuple[Statement, ...] | CodeType | None:
+    if file.kind == PYTHON:
+        return compile_python(file)
+    if file.kind == PSQL:
+        check_psql(file)
+        return None
+    return parse_sql(file)

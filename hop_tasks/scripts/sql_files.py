@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 from hop_tasks.errors import PatchError
 from hop_tasks.scripts.excerpts import excerpt
 from hop_tasks.scripts.files import PatchFile
+from hop_tasks.scripts.outcomes import NOTHING_RUN, ROLLED_BACK
 
 if TYPE_CHECKING:
     from psycopg2 import Error
     from psycopg2.extensions import connection as DriverConnection
 
     from hop_tasks.scripts.statements import Statement
-
-ROLLED_BACK = "rolled back, the database is as it was"
-NOTHING_RUN = "nothing was run"
 
 TRANSACTION_CONTROL = re.compile(
     r"(?:BEGIN|START\s+TRANSACTION|COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK(?!(?:\s+(?:WORK|TRANSACTION))?\s+TO\b))\b",
@@ -27,7 +25,7 @@ TRANSACTION_CONTROL = re.compile(
 COPY_LINE = re.compile(r"^COPY .*?, line (\d+)", re.MULTILINE)
 
 HINTS = {
-    "25001": "a release is one transaction: such a statement cannot be part of it",
+    "25001": "if it cannot be part of a transaction, say so on the first line of its file: -- hop: no-transaction",
     "55P04": "a new enum value can be used only by a later release: split this one in two",
     "55P03": "somebody holds a lock on the table: find who in pg_stat_activity, or raise lock_timeout",
 }
@@ -42,7 +40,7 @@ def parse_sql(file: PatchFile) -> tuple[Statement, ...]:
     # Its expressions take longer to compile than all else that starts with hop.
     from hop_tasks.scripts.statements import ScriptError, split_statements
 
-    text = file.text
+    text = sql_text(file)
     try:
         statements = tuple(split_statements(text))
     except ScriptError as error:
@@ -56,6 +54,15 @@ def parse_sql(file: PatchFile) -> tuple[Statement, ...]:
             message = f"{word} is not for a patch file, a release is one transaction; {NOTHING_RUN}"
             raise failure(file, text, statement.offset, message, hint=f"remove the {word}")
     return statements
+
+
+def sql_text(file: PatchFile) -> str:
+    """The text of an SQL or psql file. Raises PatchError, with the place, for what no server could be given."""
+    text = file.text
+    if "\0" in text:
+        hint = "remove it: the server takes none, not even in a string"
+        raise failure(file, text, text.index("\0"), f"there is a NUL byte; {NOTHING_RUN}", hint=hint)
+    return text
 
 
 def run_sql(connection: DriverConnection, file: PatchFile, statements: Sequence[Statement]) -> int:
