@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from hop_tasks.checkpoints import checkpoint
 from hop_tasks.database.admin import (
     Mark,
     clone_database,
@@ -22,7 +24,7 @@ from hop_tasks.database.admin import (
     marked_databases,
     swap_databases,
 )
-from hop_tasks.database.sessions import Session
+from hop_tasks.database.sessions import Session, alone_with
 from hop_tasks.database.statements import execute
 from hop_tasks.errors import DatabaseError
 from hop_tasks.names import database_beside
@@ -35,6 +37,11 @@ SNAPSHOT = "snapshot"
 WORK = "work"
 REPLACED = "replaced"
 BEFORE_APPLY = "before_apply"
+BEGUN = "begun"
+"""In the mark of a database that was replaced: the release some steps of which had run in it."""
+
+UNDECIDED = "undecided"
+"""In the mark of a database that was replaced: a command has yet to find out whether anybody wrote to it."""
 
 
 def find_snapshots(connection: Connection, of: str) -> dict[Version, tuple[str, str]]:
@@ -49,6 +56,11 @@ def find_snapshots(connection: Connection, of: str) -> dict[Version, tuple[str, 
 def find_kept(connection: Connection, of: str) -> tuple[Mark, ...]:
     """The databases that were replaced and kept."""
     return tuple(mark for mark in marked_databases(connection, of) if mark.kind in (REPLACED, BEFORE_APPLY))
+
+
+def is_kept(connection: Connection, name: str, of: str) -> bool:
+    """Whether a database was replaced and kept: others than hop may be at work in it."""
+    return any(mark.database == name for mark in find_kept(connection, of))
 
 
 def remove_leftovers(connection: Connection, of: str) -> tuple[str, ...]:
@@ -78,10 +90,10 @@ def clone_for_work(connection: Connection, source: str, of: str) -> tuple[str, t
     return name, ended
 
 
-def create_for_work(connection: Connection, of: str, *, like: str | None = None) -> str:
-    """An empty database to work in, with the encoding and locale of the database `like`."""
+def create_for_work(connection: Connection, of: str, *, creation: Mapping[str, str] | None = None) -> str:
+    """An empty database to work in, with encoding and locale as in `Properties.creation`."""
     name = work_name(of)
-    create_database(connection, name, like=like)
+    create_database(connection, name, creation=creation)
     mark_database(connection, name, {"kind": WORK, "of": of})
     return name
 
@@ -101,25 +113,75 @@ def keep_as_snapshot(connection: Connection, work: str, of: str, version: Versio
     return name
 
 
-def put_in_place(connection: Connection, work: str, of: str) -> None:
-    """Give a database that was worked in the name of one that does not exist."""
-    execute(connection, "COMMENT ON DATABASE {} IS NULL", work)
-    execute(connection, "ALTER DATABASE {} RENAME TO {}", work, of)
+def put_in_place(
+    connection: Connection, work: str, of: str, *, comment: str | None = None, end: bool = True
+) -> tuple[Session, ...]:
+    """Give a database that was worked in, or was kept, the name of one that does not exist: at once, or not at all.
+
+    Its comment is `comment`, or the one that it had before it was kept. Returns the sessions on it that had to end;
+    without `end` one that is open on a database that was kept is a DatabaseError.
+    """
+    kept = [(mark.extra or {}).get("comment") for mark in marked_databases(connection, of) if mark.database == work]
+
+    def rename() -> None:
+        connection.exec_driver_sql("BEGIN")
+        try:
+            execute(connection, "COMMENT ON DATABASE {} IS {comment}", work, comment=comment or next(iter(kept), None))
+            checkpoint("restore.between_renames")
+            execute(connection, "ALTER DATABASE {} RENAME TO {}", work, of)
+            connection.exec_driver_sql("COMMIT")
+        except BaseException:
+            connection.exec_driver_sql("ROLLBACK")
+            raise
+
+    return alone_with(connection, work, rename, end=end or not is_kept(connection, work, of))
 
 
 def replace_database(
-    connection: Connection, work: str, of: str, *, release: Version | None
+    connection: Connection,
+    work: str,
+    of: str,
+    *,
+    release: Version | None,
+    begun: Version | None = None,
+    end: bool = True,
+    undecided: bool = False,
 ) -> tuple[str, tuple[Session, ...]]:
     """Put a database that was worked in in the place of `of`.
 
-    What was there stays as `…_replaced_<UTC time>`. Returns its name, and the sessions on it that had to end.
+    What was there stays as `…_replaced_<UTC time>`. Returns its name, and the sessions that had to end; without `end`
+    one that is open on it, or on a `work` that was kept, is a DatabaseError. Its mark has the `release` that it is at,
+    the one that was `begun` in it and is not whole, and whether it is `undecided` if it is to be kept.
     """
     moment = datetime.now(timezone.utc)
     kept = database_beside(of, f"{REPLACED}_{moment:%Y%m%d_%H%M%S}")
     if database_exists(connection, kept):
         kept = f"{kept}_{secrets.token_hex(2)}"
-    note = {"kind": REPLACED, "of": of, "release": None if release is None else str(release), "at": moment.isoformat()}
-    return kept, swap_databases(connection, current=of, replacement=work, kept=kept, mark=note)
+    note: dict[str, Any] = {
+        "kind": REPLACED,
+        "of": of,
+        "release": None if release is None else str(release),
+        "at": moment.isoformat(),
+    }
+    if begun is not None:
+        note[BEGUN] = str(begun)
+    if undecided:
+        note[UNDECIDED] = True
+    ended = swap_databases(
+        connection,
+        current=of,
+        replacement=work,
+        kept=kept,
+        mark=note,
+        end=end,
+        end_on_replacement=end or not is_kept(connection, work, of),
+    )
+    return kept, ended
+
+
+def find_undecided(connection: Connection, of: str) -> tuple[str, ...]:
+    """The databases that were replaced by a command which ended before it had decided whether to keep them."""
+    return tuple(mark.database for mark in find_kept(connection, of) if (mark.extra or {}).get(UNDECIDED))
 
 
 def keep_before_apply(connection: Connection, kept: str, of: str) -> tuple[str, bool]:

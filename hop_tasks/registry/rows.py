@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 class ReleaseRow:
     """One release as the registry of a database has it.
 
-    `applied_by` and `applied_at` are filled in by the server when they are None.
+    Attributes:
+        version, message: the release.
+        commit, author: where it comes from.
+        checksum: over its patch files.
+        duration: the time that they took.
+        applied_from: the operating system's user and host.
+        hop_version: the hop that brought it in.
+        tag: the tag that it was read from; None for one read from a work tree.
+        tree: Git's id of the folder of its patch files there.
+        started_at: when its patch files began to run.
+        applied_by, applied_at: the database role and the time; filled in by the server when they are None.
     """
 
     version: Version
@@ -29,6 +39,9 @@ class ReleaseRow:
     duration: timedelta | None
     applied_from: str | None
     hop_version: str | None
+    tag: str | None = None
+    tree: str | None = None
+    started_at: datetime | None = None
     applied_by: str | None = None
     applied_at: datetime | None = None
 
@@ -39,13 +52,14 @@ class RegistryState:
 
     Attributes:
         exists: whether there is a registry at all.
-        production: whether the database is stamped as production.
+        production: whether the database is stamped as production; None for a registry that does not say so, such as
+            one of half_orm's own tool.
         last: the newest release, None for a registry without rows.
         first: the oldest one, with which the database began; its commit tells which project it belongs to.
     """
 
     exists: bool
-    production: bool = False
+    production: bool | None = False
     last: ReleaseRow | None = None
     first: ReleaseRow | None = None
 
@@ -57,32 +71,53 @@ class RegistryState:
         return self.last.version
 
     def require_development(self, database: str, verb: str) -> None:
-        """Raises ModeError if the database is stamped as production: `verb` could lose data."""
+        """Raises ModeError if the database is stamped as production, or may be: `verb` could lose data."""
         if self.production:
             raise ModeError(
                 f"database {database} is stamped as production; {verb} could lose its data and was refused",
                 hint="check HOP_DATABASE_URL; for a copy of production in development: "
                 "UPDATE half_orm_meta.database SET production = false",
             )
+        if self.production is None:
+            raise ModeError(
+                f"database {database} does not say whether it is production; {verb} could lose its data and was "
+                "refused",
+                hint="check HOP_DATABASE_URL; for a database of development: ALTER TABLE half_orm_meta.database "
+                "ADD COLUMN IF NOT EXISTS production boolean; UPDATE half_orm_meta.database SET production = false",
+            )
 
 
-_PRESENT = "SELECT to_regclass('half_orm_meta.hop_release') IS NOT NULL"
+_PRESENT = (
+    "SELECT to_regclass('half_orm_meta.hop_release') IS NOT NULL, to_regclass('half_orm_meta.database') IS NOT NULL"
+)
 
 
 def read_state(connection: Connection) -> RegistryState:
     """The registry of the connection's database, one left by half_orm's own tool included."""
-    from sqlalchemy import Boolean, func, select
+    has_releases, has_stamp = connection.exec_driver_sql(_PRESENT).one()
+    if not has_releases and not has_stamp:
+        return RegistryState(exists=False)
+    production = _read_stamp(connection) if has_stamp else None
+    last, first = (
+        (read_releases(connection, limit=1), read_releases(connection, limit=1, oldest_first=True))
+        if has_releases
+        else ((), ())
+    )
+    return RegistryState(True, production, last[0] if last else None, first[0] if first else None)
+
+
+def _read_stamp(connection: Connection) -> bool | None:
+    """Whether the connection's database is production; None if a row, the column or all rows are missing."""
+    from sqlalchemy import Boolean, case, false, func, select, true
     from sqlalchemy.dialects.postgresql import JSONB
 
     from hop_tasks.registry.tables import DATABASE
 
-    if not connection.exec_driver_sql(_PRESENT).scalar_one():
-        return RegistryState(exists=False)
     # Read by way of JSON, the row of a registry that lacks our columns yet has nulls for them.
-    own = func.to_jsonb(DATABASE.table_valued(), type_=JSONB)
-    production = connection.execute(select(func.bool_or(own["production"].astext.cast(Boolean)))).scalar_one()
-    last, first = read_releases(connection, limit=1), read_releases(connection, limit=1, oldest_first=True)
-    return RegistryState(True, bool(production), last[0] if last else None, first[0] if first else None)
+    stamp = func.to_jsonb(DATABASE.table_valued(), type_=JSONB)["production"].astext.cast(Boolean)
+    said = case((func.bool_or(stamp), true()), (func.bool_and(stamp.is_not(None)), false()))
+    found: bool | None = connection.execute(select(said)).scalar_one()
+    return found
 
 
 def read_releases(
@@ -107,6 +142,9 @@ def read_releases(
             own["duration"].astext.cast(Interval),
             own["applied_from"].astext,
             columns.hop_release,
+            own["tag"].astext,
+            own["tree"].astext,
+            own["started_at"].astext.cast(DateTime(timezone=True)),
             own["applied_by"].astext,
             own["applied_at"].astext.cast(DateTime(timezone=True)),
         )
@@ -120,6 +158,22 @@ def read_releases(
     )
 
 
+def has_release(connection: Connection, version: Version) -> bool:
+    """Whether the registry of the connection's database has a release."""
+    from sqlalchemy import exists, select
+
+    from hop_tasks.registry.tables import RELEASE
+
+    columns = RELEASE.c
+    found = exists().where(
+        columns.major == version.major,
+        columns.minor == version.minor,
+        columns.patch == version.patch,
+        columns.pre_release == "",
+    )
+    return bool(connection.execute(select(found)).scalar_one())
+
+
 def create_registry(connection: Connection, *, production: bool) -> None:
     """Create the registry in the caller's transaction, or complete one that is there; stamp it if asked."""
     from sqlalchemy import func, insert, select, update
@@ -131,6 +185,21 @@ def create_registry(connection: Connection, *, production: bool) -> None:
         connection.execute(insert(DATABASE).values(id=str(uuid.uuid4()), name=func.current_database()))
     if production:
         connection.execute(update(DATABASE).values(production=True, production_since=func.now()))
+
+
+_COMPLETE = """
+    SELECT count(*) = 2 AND to_regclass('half_orm_meta.hop_step') IS NOT NULL
+    FROM pg_attribute
+    WHERE attrelid = to_regclass('half_orm_meta.hop_release') AND attname IN ('tree', 'started_at')
+"""
+
+
+def complete_registry(connection: Connection) -> None:
+    """Add in the caller's transaction the tables and columns that a registry of an earlier version of hop lacks."""
+    from hop_tasks.registry.tables import create_tables
+
+    if not connection.exec_driver_sql(_COMPLETE).scalar_one():
+        create_tables(connection)
 
 
 def insert_release(connection: Connection, row: ReleaseRow) -> None:
@@ -151,6 +220,9 @@ def insert_release(connection: Connection, row: ReleaseRow) -> None:
             duration=row.duration,
             applied_from=row.applied_from,
             hop_release=row.hop_version,
+            tag=row.tag,
+            tree=row.tree,
+            started_at=row.started_at,
             dbid=select(DATABASE.c.id).limit(1).scalar_subquery(),
         )
     )

@@ -15,7 +15,6 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
-    Identity,
     Integer,
     Interval,
     MetaData,
@@ -107,7 +106,7 @@ RELEASE_ISSUE = Table(
 ATTEMPT = Table(
     "hop_attempt",
     METADATA,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("command", Text, nullable=False, comment="upgrade or restore"),
     Column("from_release", Text),
     Column("to_release", Text),

@@ -59,6 +59,8 @@ HALF_ORM_COLUMNS = {
     ],
 }
 KEYS = {
+    "half_orm_meta.hop_attempt PRIMARY KEY (id)",
+    "half_orm_meta.hop_step PRIMARY KEY (major, minor, patch, step)",
     "half_orm_meta.database PRIMARY KEY (id)",
     "half_orm_meta.hop_release PRIMARY KEY (major, minor, patch, pre_release, pre_release_num)",
     "half_orm_meta.hop_release FOREIGN KEY (dbid) REFERENCES half_orm_meta.database(id) ON UPDATE CASCADE",

@@ -1,0 +1,40 @@
+"""Loading a backup into an empty database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hop_tasks.backups.notes import Backup, Kind
+from hop_tasks.database.clients import find_client, run_client
+from hop_tasks.database.engines import Database
+from hop_tasks.errors import BackupError, DatabaseError
+
+
+def restore_backup(
+    backup: Backup, target: Database, *, server_version: int, programs: Path | None, jobs: int = 1
+) -> None:
+    """Restore a sound backup into the empty database `target`; it stops at the first error.
+
+    Args:
+        backup: one that `find_damage` found nothing wrong with, and that pg_restore reads.
+        target: the empty database.
+        server_version: libpq's number of the server's version.
+        programs: the only folder to look for pg_restore in.
+        jobs: how many tables of the format directory are loaded at the same time.
+
+    Raises BackupError if that fails.
+    """
+    newest = max(server_version, backup.tool_version or backup.server_version)
+    program = find_client("pg_restore", newest, folder=programs)
+    # It connects only when given a database; the empty one leaves all to the environment.
+    arguments = ["--exit-on-error", "--dbname="]
+    if backup.kind is Kind.DIRECTORY:
+        arguments.append(f"--jobs={jobs}")
+    try:
+        run_client(program, [*arguments, str(backup.path)], target.url)
+    except DatabaseError as error:
+        raise BackupError(
+            f"backup {backup.path} could not be restored: {error.message}; the database serves as before",
+            hint=error.hint,
+            details=error.details,
+        ) from error
