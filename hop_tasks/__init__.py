@@ -10,13 +10,15 @@ from hop_tasks.report import LoggingReporter, Reporter
 from hop_tasks.settings import Settings
 from hop_tasks.versions import Level, Version
 from hop_tasks.workflows.apply import AppliedRelease, apply_release
+from hop_tasks.workflows.backups import BackupList, Pruned, drop_replaced_databases, list_backups, prune_backups
 from hop_tasks.workflows.founding import Founded
 from hop_tasks.workflows.init import initialise_project
 from hop_tasks.workflows.new import create_project
 from hop_tasks.workflows.planning import UpgradePlan, plan_upgrade
 from hop_tasks.workflows.prepare import NextRelease, PreparedRelease, next_releases, prepare_release
 from hop_tasks.workflows.release import PublishedRelease, release_prepared
-from hop_tasks.workflows.restore import Restored, restore_database
+from hop_tasks.workflows.restore import restore_database
+from hop_tasks.workflows.restored import Restored
 from hop_tasks.workflows.server import start_server, stop_server
 from hop_tasks.workflows.status import Status, read_status
 from hop_tasks.workflows.sync_package import synchronise_package
@@ -25,6 +27,7 @@ from hop_tasks.workflows.upgrade import Upgraded, upgrade_database
 
 __all__ = [
     "AppliedRelease",
+    "BackupList",
     "Founded",
     "HopError",
     "Level",
@@ -32,6 +35,7 @@ __all__ = [
     "NextRelease",
     "PreparedRelease",
     "Project",
+    "Pruned",
     "PublishedRelease",
     "Reporter",
     "Restored",
@@ -43,10 +47,13 @@ __all__ = [
     "Version",
     "apply_release",
     "create_project",
+    "drop_replaced_databases",
     "initialise_project",
+    "list_backups",
     "next_releases",
     "plan_upgrade",
     "prepare_release",
+    "prune_backups",
     "read_status",
     "release_prepared",
     "restore_database",

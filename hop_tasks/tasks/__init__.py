@@ -1,6 +1,7 @@
 """The Invoke tasks: `from hop_tasks.tasks import *` in a project's tasks.py."""
 
 from hop_tasks.tasks.apply import apply
+from hop_tasks.tasks.backups import backups
 from hop_tasks.tasks.init import init
 from hop_tasks.tasks.new import new
 from hop_tasks.tasks.prepare import prepare
@@ -14,6 +15,7 @@ from hop_tasks.tasks.upgrade import upgrade
 
 __all__ = [
     "apply",
+    "backups",
     "init",
     "new",
     "prepare",

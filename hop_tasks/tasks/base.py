@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from invoke.context import Context
@@ -14,33 +12,39 @@ from invoke.exceptions import Exit
 from invoke.parser.argument import Argument
 from invoke.tasks import Task, task
 
-from hop_tasks.errors import HopError, InterruptedByUser, ProjectError
+from hop_tasks.database.interrupts import Interrupts, Terminated, obeying_signals
+from hop_tasks.errors import HopError, InterruptedByUser, ProjectError, UsageError
 from hop_tasks.project import Project
+from hop_tasks.settings import parse_seconds
 from hop_tasks.tasks.console import show, show_error
 
 Body = TypeVar("Body", bound=Callable[..., Any])
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM arrived; what Ctrl-C undoes is undone."""
+LOCK_WAIT_HELP = "seconds to wait for another hop on the same database; the setting lock_wait by default"
 
 
 class HopTask(Task):  # type: ignore[type-arg]
     """A task whose HopError becomes an exit with the error's code: the only place where that happens."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        interrupts: Interrupts | None = None
         try:
-            with _sigterm_undoes():
+            with obeying_signals() as interrupts:
                 return super().__call__(*args, **kwargs)
-        except HopError as error:
-            show_error(error)
-            raise Exit(f"hop: {error}", code=error.exit_code) from error
+        except Exit:
+            raise
         except KeyboardInterrupt as interrupt:
             number = signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT
-            interrupted = InterruptedByUser(
-                f"interrupted by {number.name}; what was begun was rolled back", signal_number=number, hint="hop"
-            )
-            raise Exit(f"hop: {interrupted}", code=interrupted.exit_code) from interrupt
+            raise _interrupted(number) from interrupt
+        except Exception as error:
+            # A statement that was cancelled fails, too.
+            if interrupts is not None and interrupts.number is not None:
+                raise _interrupted(interrupts.number) from error
+            if not isinstance(error, HopError):
+                raise
+            show_error(error)
+            raise Exit(f"hop: {error}", code=error.exit_code) from error
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         """The arguments. Invoke takes the help texts out of the task as it reads them; they are put back."""
@@ -89,17 +93,21 @@ def is_interactive() -> bool:
     return bool(sys.stdin and sys.stdin.isatty() and sys.stdout.isatty())
 
 
-@contextmanager
-def _sigterm_undoes() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def terminate(_number: int, _frame: object) -> None:
-        raise Terminated
-
-    previous = signal.signal(signal.SIGTERM, terminate)
+def lock_wait_flag(text: str | None) -> float | None:
+    """The seconds of --lock-wait; None if it was not given. Raises UsageError."""
+    if text is None:
+        return None
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+        return parse_seconds(text)
+    except ValueError as error:
+        raise UsageError(f"--lock-wait {text!r}: {error}; nothing was changed", hint="--lock-wait 60") from None
+
+
+def _interrupted(number: int) -> Exit:
+    name = signal.Signals(number).name
+    interrupted = InterruptedByUser(
+        f"interrupted by {name}; what was begun was rolled back, what was finished stays",
+        signal_number=number,
+        hint="hop",
+    )
+    return Exit(f"hop: {interrupted}", code=interrupted.exit_code)

@@ -16,6 +16,7 @@ VERBS = (
     "release",
     "upgrade",
     "restore",
+    "backups",
     "sync_package",
     "server",
 )

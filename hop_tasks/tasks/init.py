@@ -2,7 +2,7 @@
 
 from invoke.context import Context
 
-from hop_tasks.tasks.base import hop_task, is_dry
+from hop_tasks.tasks.base import LOCK_WAIT_HELP, hop_task, is_dry, lock_wait_flag
 from hop_tasks.tasks.console import ConsoleReporter, show
 from hop_tasks.tasks.new import show_founded
 
@@ -13,16 +13,25 @@ from hop_tasks.tasks.new import show_founded
         "name": "the project; the folder's name by default",
         "package": "the Python package; made from the name by default",
         "url": "the database's URL, postgresql://user@host:5432/database",
+        "lock-wait": LOCK_WAIT_HELP,
     }
 )
-def init(c: Context, devel: bool = False, name: str = "", package: str = "", url: str = "") -> None:
+def init(
+    c: Context, devel: bool = False, name: str = "", package: str = "", url: str = "", lock_wait: str | None = None
+) -> None:
     """Make the Git repository in the current directory a project."""
     from hop_tasks.workflows.init import initialise_project
 
+    seconds = lock_wait_flag(lock_wait)
     if is_dry(c, "init"):
         return
     founded = initialise_project(
-        name=name or None, devel=devel, package=package or None, url=url or None, reporter=ConsoleReporter()
+        name=name or None,
+        devel=devel,
+        package=package or None,
+        url=url or None,
+        lock_wait=seconds,
+        reporter=ConsoleReporter(),
     )
     show_founded(founded)
     if devel:

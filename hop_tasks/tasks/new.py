@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
-from hop_tasks.tasks.base import hop_task, is_dry
+from hop_tasks.tasks.base import LOCK_WAIT_HELP, hop_task, is_dry, lock_wait_flag
 from hop_tasks.tasks.console import ConsoleReporter, show
 
 if TYPE_CHECKING:
@@ -20,15 +20,21 @@ if TYPE_CHECKING:
         "devel": "track versions: registry, Git repository, first commit",
         "package": "the Python package; made from the name by default",
         "url": "the database's URL, postgresql://user@host:5432/database",
+        "lock-wait": LOCK_WAIT_HELP,
     },
 )
-def new(c: Context, name: str, devel: bool = False, package: str = "", url: str = "") -> None:
+def new(
+    c: Context, name: str, devel: bool = False, package: str = "", url: str = "", lock_wait: str | None = None
+) -> None:
     """Make a new project from a PostgreSQL database."""
     from hop_tasks.workflows.new import create_project
 
+    seconds = lock_wait_flag(lock_wait)
     if is_dry(c, "new"):
         return
-    founded = create_project(name, devel=devel, package=package or None, url=url or None, reporter=ConsoleReporter())
+    founded = create_project(
+        name, devel=devel, package=package or None, url=url or None, lock_wait=seconds, reporter=ConsoleReporter()
+    )
     show_founded(founded)
     show(f"next: cd '{founded.project.root.name}' && hop")
 

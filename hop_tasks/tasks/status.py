@@ -37,6 +37,7 @@ def _rows(found: Status) -> list[tuple[str, str]]:
     ]
     if found.database.exists and settings.devel:
         rows.append(("release", _release(found.database)))
+        rows += _attempt(found.database)
     if found.repository is not None:
         rows += _repository(found.repository)
         if settings.production:
@@ -68,7 +69,24 @@ def _release(database: DatabaseStatus) -> str:
         text += f"\napplied {last.applied_at:%Y-%m-%d %H:%M:%S %z} by {last.applied_by} ({last.applied_from})"
     if last.commit:
         text += f"\ncommit {last.commit[:12]} by {last.author}"
-    return text + ("\nstamped as production" if state.production else "")
+    stamps = {True: "\nstamped as production", None: "\nit is not known whether it is production"}
+    return text + stamps.get(state.production, "")
+
+
+def _attempt(database: DatabaseStatus) -> list[tuple[str, str]]:
+    """The newest attempt to change the database, if it did not end well; and how far a release has come."""
+    rows = []
+    attempt = database.attempt
+    if attempt is not None and attempt.state != "done":
+        text = f"{attempt.command} to {attempt.to_release} {attempt.state}"
+        text += f" since {attempt.started_at:%Y-%m-%d %H:%M:%S %z} by {attempt.applied_by} ({attempt.applied_from})"
+        text += f"\n{attempt.detail}" if attempt.detail else ""
+        text += f"\nbackup of before: {attempt.backup}" if attempt.backup else ""
+        rows.append(("last attempt", text))
+    if database.begun is not None:
+        steps = (f"{step.number}. {step.state}: {step.title}" for step in database.begun.steps)
+        rows.append(("begun", "\n".join([str(database.begun.version), *steps])))
+    return rows
 
 
 def _repository(repository: RepositoryStatus) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hop_tasks.errors import StateError, hinting
 from hop_tasks.manifest import MANIFEST_NAME, Manifest
@@ -18,10 +19,14 @@ from hop_tasks.snapshots import clone_for_work, remove_leftovers
 from hop_tasks.versions import Version
 from hop_tasks.workflows.bases import ensure_base, require_known_state
 from hop_tasks.workflows.deploying import Deployed, deploy
+from hop_tasks.workflows.manner import Manner
 from hop_tasks.workflows.reading import Deployable, release_reader
-from hop_tasks.workflows.replacing import Replaced, replace_current
+from hop_tasks.workflows.replacing import Replaced, decide_leftovers, replace_current
 from hop_tasks.workflows.sync_package import synchronise_database
 from hop_tasks.workflows.workspace import Workspace
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 
 @dataclass(frozen=True)
@@ -80,14 +85,15 @@ def _apply(
     release = read_work_tree(project, repository, version)
     workspace = Workspace.open(project, reporter)
     with workspace.locked("apply") as admin, release_reader(repository) as reader:
-        remove_leftovers(admin, workspace.database.name)
         state = workspace.read_state(admin)
         require_known_state(workspace, state, "apply")
+        remove_leftovers(admin, workspace.database.name)
+        decide_leftovers(workspace, admin)
         base_version = merged_base(repository, version)
         base = ensure_base(workspace, admin, reader, base_version, state)
         work, _ = clone_for_work(admin, base.database, workspace.database.name)
         try:
-            deployed, package = _apply_to(workspace, work, release)
+            deployed, package = _apply_to(workspace, admin, work, release)
             replaced = replace_current(workspace, admin, work, state, base=base)
         except BaseException:
             workspace.discard(work)
@@ -163,8 +169,7 @@ def _warn_of_stale_branch(repository: Repository, main: str, reporter: Reporter)
         reporter.warn(f"{main} has moved on; the branch is rebased on it once the work tree is clean")
 
 
-def _apply_to(workspace: Workspace, work: str, release: Deployable) -> tuple[Deployed, Synchronised]:
+def _apply_to(workspace: Workspace, admin: Connection, work: str, release: Deployable) -> tuple[Deployed, Synchronised]:
     database = workspace.database.beside(work)
-    settings = workspace.project.settings
-    deployed = deploy(database, release, lock_timeout=settings.lock_timeout, reporter=workspace.reporter)
+    deployed = deploy(database, release, Manner.of(workspace), admin, workspace.reporter)
     return deployed, synchronise_database(workspace.project, database, release.version)

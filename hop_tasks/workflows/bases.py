@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hop_tasks.catalog import read_catalog
 from hop_tasks.database.activity import note_writes
 from hop_tasks.errors import StateError
-from hop_tasks.registry import RegistryState
+from hop_tasks.registry import RegistryState, ReleaseRow, read_releases
 from hop_tasks.repository import Repository
 from hop_tasks.snapshots import clone_for_work, create_for_work, find_snapshots, keep_as_snapshot
 from hop_tasks.versions import ORIGIN_VERSION, Version
-from hop_tasks.workflows.deploying import deploy, found_registry
+from hop_tasks.workflows.deploying import deployer, found_registry
+from hop_tasks.workflows.manner import Manner
 from hop_tasks.workflows.reading import ReleaseReader
 from hop_tasks.workflows.sessions import tell_ended
 from hop_tasks.workflows.workspace import Workspace
@@ -51,10 +53,10 @@ def ensure_base(
     }
     if version in snapshots:
         return Base(version, snapshots[version])
-    released = workspace.repository.refs().released
+    released = _lineage(reader, version)
     current = released_version(state, reader, released)
-    sources = {known: name for known, name in snapshots.items() if known < version and known in released}
-    if current is not None and current <= version and _is_as_released(workspace, reader, current):
+    sources = {known: name for known, name in snapshots.items() if known in released}
+    if current is not None and _is_as_released(workspace, reader, current):
         sources[current] = of
     start = max(sources, default=None)
     if start is None:
@@ -79,15 +81,26 @@ def ensure_base(
                 author=workspace.repository.author(str(ORIGIN_VERSION)),
                 reporter=workspace.reporter,
             )
-        for missing in (known for known in released if (start or ORIGIN_VERSION) < known <= version):
-            workspace.reporter.step(f"bringing the copy to {missing}")
-            settings = workspace.project.settings
-            deploy(database, reader.read(missing), lock_timeout=settings.lock_timeout, reporter=workspace.reporter)
+        with deployer(database, Manner.of(workspace), admin, workspace.reporter) as copy:
+            for missing in (known for known in released if known > (start or ORIGIN_VERSION)):
+                workspace.reporter.step(f"bringing the copy to {missing}")
+                copy.deploy(reader.read(missing))
         name = keep_as_snapshot(admin, work, of, version, str(workspace.repository.resolve(str(version))))
     except BaseException:
         workspace.discard(work)
         raise
     return Base(version, name, rebuilt=start is None)
+
+
+def _lineage(reader: ReleaseReader, version: Version) -> tuple[Version, ...]:
+    """The releases that one was made on top of, and itself, lowest first.
+
+    There may be tags of others below it here: of releases that were not pushed before somebody else published this one.
+    """
+    found = [version]
+    while (base := reader.manifest(found[-1]).base) is not None and base < found[-1]:
+        found.append(base)
+    return tuple(reversed(found))
 
 
 def released_version(
@@ -105,10 +118,35 @@ def released_version(
     return version if reader.read(version).checksum == state.last.checksum else None
 
 
+def are_as_released(repository: Repository, reader: ReleaseReader, rows: Sequence[ReleaseRow]) -> bool:
+    """Whether releases that a development database has had are those that have the tags here: by commit, or by files.
+
+    One that was released here and given up, since somebody else had published another one under its number, is not. The
+    rows of half_orm's own tool, without an author, do not count.
+    """
+    tags = repository.refs().tags
+    for row in rows:
+        tagged = tags.get(str(row.version))
+        if row.version == ORIGIN_VERSION or not row.author or (tagged is not None and tagged == row.commit):
+            continue
+        if tagged is None or reader.read(row.version).checksum != row.checksum:
+            return False
+    return True
+
+
 def _is_as_released(workspace: Workspace, reader: ReleaseReader, version: Version) -> bool:
-    """Whether the development database has the catalog that was sealed; what was made by hand is not part of a base."""
+    """Whether the development database has the catalog that was sealed, and came to it by the releases that are here.
+
+    What was made by hand is not part of a base.
+    """
     with workspace.database.connect() as connection:
-        fingerprint = read_catalog(connection).fingerprint
+        fingerprint, rows = read_catalog(connection).fingerprint, read_releases(connection)
+    if not are_as_released(workspace.repository, reader, rows[1:]):
+        workspace.reporter.warn(
+            f"database {workspace.database.name} had other releases before {version} than this repository: "
+            "the base is made without it"
+        )
+        return False
     if fingerprint == reader.manifest(version).fingerprint:
         return True
     workspace.reporter.warn(

@@ -1,27 +1,45 @@
-"""Bringing releases into a database: read from their tags or the work tree, each one in one transaction."""
+"""Bringing releases into a database: each in one transaction with its row in the registry, unless it cannot be."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-from hop_tasks.database.engines import Database
+from hop_tasks.checkpoints import checkpoint
+from hop_tasks.database.applications import whoami
+from hop_tasks.database.blockers import BlockerWatch, watch_blockers
+from hop_tasks.database.engines import Database, driver_connection, settle_session
 from hop_tasks.database.interrupts import cancelled_by_signals
-from hop_tasks.database.locks import whoami
-from hop_tasks.registry import ReleaseRow, create_registry, insert_release
+from hop_tasks.database.locks import require_lock
+from hop_tasks.errors import DatabaseError, LockedError, PatchError
+from hop_tasks.registry import ReleaseRow, complete_registry, create_registry, has_release, insert_release
 from hop_tasks.report import Reporter
-from hop_tasks.scripts import (
-    FileRun,
-    PatchFile,
-    ReleaseScripts,
-    check_scripts,
-    run_scripts,
-)
+from hop_tasks.scripts import FileRun, PatchFile, TransactionStep, check_schema, run_transaction
 from hop_tasks.versions import ORIGIN_VERSION, Version
+from hop_tasks.workflows.committing import commit_surely
+from hop_tasks.workflows.insisting import LOCK_NOT_AVAILABLE, insist
+from hop_tasks.workflows.manner import Manner
 from hop_tasks.workflows.reading import Deployable
 from hop_tasks.workflows.workspace import hop_version
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+Result = TypeVar("Result")
+
+WATCH_SECONDS = 0.5
+"""How often it is looked whether the server waits for a lock; more often for a shorter lock_timeout."""
+
+Finish = Callable[["Connection"], None]
+"""What is done in a transaction just before its COMMIT."""
+
+IsThere = Callable[["Connection"], bool]
+"""Whether what a transaction has written is in the database."""
 
 
 @dataclass(frozen=True)
@@ -34,32 +52,151 @@ class Deployed:
     seconds: float
 
 
-def deploy(database: Database, release: Deployable, *, lock_timeout: float, reporter: Reporter) -> Deployed:
-    """Bring one release into a database: its files and its row in the registry, in one transaction.
+class Deployer:
+    """Brings releases into one database, over one connection as long as nothing fails."""
 
-    Raises PatchError, with the database as it was before.
-    """
-    with database.connect() as connection, cancelled_by_signals(connection):
-        # So that SQLAlchemy knows of the transaction too, which the driver begins by itself.
-        connection.begin()
-        started = time.perf_counter()
-        files = run_scripts(
-            connection, release.scripts, root=release.root, lock_timeout=lock_timeout, reporter=reporter
-        )
-        seconds = time.perf_counter() - started
-        insert_release(
-            connection,
-            registry_row(
-                release.version,
-                release.message,
-                commit=release.commit,
-                author=release.author,
-                checksum=release.checksum,
-                seconds=seconds,
-            ),
-        )
-        connection.commit()
-    return Deployed(release.version, release.message, files, seconds)
+    def __init__(
+        self, database: Database, manner: Manner, admin: Connection, watch: BlockerWatch, reporter: Reporter
+    ) -> None:
+        self._database = database
+        self._manner = manner
+        self._admin = admin
+        self._watch = watch
+        self._reporter = reporter
+        self._stack = ExitStack()
+        self._connection: Connection | None = None
+
+    def deploy(self, release: Deployable, finish: Finish | None = None) -> Deployed:
+        """Bring one release into the database: its files and its row in the registry.
+
+        Args:
+            release: the release; a lower one must be there already.
+            finish: done in the same transaction as the registry's row.
+
+        Raises PatchError. A release that is one transaction is then rolled back; of one that is more, the steps
+        that were done stay, and the next attempt goes on from there.
+        """
+        started_at, started = datetime.now(timezone.utc), time.perf_counter()
+
+        def note_release(connection: Connection) -> None:
+            checkpoint("deploy.before_registry")
+            with _alone(release.version):
+                insert_release(connection, _row_of(release, started_at, time.perf_counter() - started))
+            checkpoint("deploy.after_registry")
+            if finish is not None:
+                finish(connection)
+
+        def is_registered(connection: Connection) -> bool:
+            return has_release(connection, release.version)
+
+        def in_transaction(step: TransactionStep, act: Finish, is_there: IsThere) -> tuple[FileRun, ...]:
+            return self._insist(lambda: self._transaction(release, step, act, is_there), self._open())
+
+        if release.scripts.is_one_transaction:
+            step = release.scripts.steps[0] if release.scripts.steps else TransactionStep(())
+            assert isinstance(step, TransactionStep)
+            files = in_transaction(step, note_release, is_registered)
+        else:
+            from hop_tasks.workflows.stepping import Stepper
+
+            self._open()  # whose registry has a journal then
+            stepper = Stepper(self._database, release, self._manner, in_transaction, self._insist, self._reporter)
+            files = stepper.run(note_release, is_registered)
+        return Deployed(release.version, release.message, files, time.perf_counter() - started)
+
+    def close(self) -> None:
+        """Close the connection; what was not committed is rolled back."""
+        self._connection = None
+        # One that is lost cannot be closed in good order, and need not be.
+        with suppress(DatabaseError):
+            self._stack.close()
+
+    def _insist(self, act: Callable[[], Result], connection: Connection) -> Result:
+        """Do what may have to wait for a lock, again if it could not have it, with an eye on who holds it."""
+        require_lock()
+        with self._watch.over(driver_connection(connection).info.backend_pid):
+            return insist(
+                act,
+                retries=self._manner.lock_retries,
+                watch=self._watch,
+                terminate=self._manner.terminate_blockers,
+                admin=self._admin,
+                reporter=self._reporter,
+            )
+
+    def _transaction(
+        self, release: Deployable, step: TransactionStep, finish: Finish, is_there: IsThere
+    ) -> tuple[FileRun, ...]:
+        try:
+            checkpoint("deploy.before_begin")
+            connection = self._open()
+            # So that SQLAlchemy knows of the transaction too, which the driver begins by itself.
+            connection.begin()
+            run = run_transaction(
+                connection,
+                step,
+                root=release.root,
+                lock_timeout=self._manner.lock_timeout,
+                reporter=self._reporter,
+            )
+            finish(connection)
+            checkpoint("deploy.before_commit")
+            require_lock()
+            checkpoint("deploy.at_commit")
+            commit_surely(
+                connection, self._database, str(run.transaction), str(release.version), is_there, self._reporter
+            )
+            checkpoint("deploy.after_commit")
+        except PatchError as error:
+            if error.sqlstate == LOCK_NOT_AVAILABLE and self._connection is not None:
+                self._connection.rollback()
+            else:
+                self.close()
+            raise
+        except BaseException:
+            self.close()
+            raise
+        return run.files
+
+    def _open(self) -> Connection:
+        if self._connection is None:
+            connection = self._stack.enter_context(self._database.connect())
+            self._stack.enter_context(cancelled_by_signals(connection))
+            settle_session(connection, pooled=True)
+            complete_registry(connection)
+            connection.commit()
+            self._connection = connection
+        return self._connection
+
+
+@contextmanager
+def deployer(database: Database, manner: Manner, admin: Connection, reporter: Reporter) -> Iterator[Deployer]:
+    """A Deployer for as long as the body runs, which does not use `admin` while a release is brought in."""
+    with watch_blockers(admin, every=min(WATCH_SECONDS, manner.lock_timeout / 4 or WATCH_SECONDS)) as watch:
+        made = Deployer(database, manner, admin, watch, reporter)
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+def deploy(database: Database, release: Deployable, manner: Manner, admin: Connection, reporter: Reporter) -> Deployed:
+    """Bring one release into a database. Raises PatchError."""
+    with deployer(database, manner, admin, reporter) as one:
+        return one.deploy(release)
+
+
+@contextmanager
+def _alone(version: Version) -> Iterator[None]:
+    """Says what it means if the registry has a release already that is about to be noted."""
+    from sqlalchemy.exc import IntegrityError
+
+    try:
+        yield
+    except IntegrityError as error:
+        raise LockedError(
+            f"{version} was applied by another hop meanwhile; here it was rolled back", hint="hop shows the state"
+        ) from error
 
 
 def found_registry(
@@ -70,21 +207,41 @@ def found_registry(
     message: str,
     commit: str | None = None,
     author: str | None = None,
+    tag: str | None = None,
     production: bool = False,
     lock_timeout: float = 0.0,
+    finish: Finish | None = None,
     reporter: Reporter,
 ) -> None:
     """Begin the registry of a database at a release, after loading a schema if one is given, in one transaction."""
     with database.connect() as connection, cancelled_by_signals(connection):
         connection.begin()
-        started = time.perf_counter()
-        if schema is not None:
-            checked = check_scripts(ReleaseScripts(version, (schema,)))
-            run_scripts(connection, checked, root=Path.cwd, lock_timeout=lock_timeout, reporter=reporter)
+        started_at, started = datetime.now(timezone.utc), time.perf_counter()
+        step = check_schema(schema) if schema is not None else TransactionStep(())
+        run = run_transaction(connection, step, root=Path.cwd, lock_timeout=lock_timeout, reporter=reporter)
         create_registry(connection, production=production)
-        seconds = time.perf_counter() - started
-        insert_release(connection, registry_row(version, message, commit=commit, author=author, seconds=seconds))
-        connection.commit()
+        row = registry_row(
+            version,
+            message,
+            commit=commit,
+            author=author,
+            tag=tag,
+            started_at=started_at,
+            seconds=time.perf_counter() - started,
+        )
+        insert_release(connection, row)
+        if finish is not None:
+            finish(connection)
+        checkpoint("found.before_commit")
+        commit_surely(
+            connection,
+            database,
+            str(run.transaction),
+            f"the schema of {version}",
+            lambda again: has_release(again, version),
+            reporter,
+        )
+        checkpoint("found.after_commit")
 
 
 def registry_row(
@@ -93,7 +250,10 @@ def registry_row(
     *,
     commit: str | None,
     author: str | None,
+    tag: str | None = None,
+    tree: str | None = None,
     checksum: str | None = None,
+    started_at: datetime | None = None,
     seconds: float | None = None,
 ) -> ReleaseRow:
     """The registry's row for a release that is brought into a database now, by this person, with this hop."""
@@ -106,4 +266,21 @@ def registry_row(
         duration=None if seconds is None else timedelta(seconds=seconds),
         applied_from=whoami(),
         hop_version=hop_version(),
+        tag=tag,
+        tree=tree,
+        started_at=started_at,
+    )
+
+
+def _row_of(release: Deployable, started_at: datetime, seconds: float) -> ReleaseRow:
+    return registry_row(
+        release.version,
+        release.message,
+        commit=release.commit,
+        author=release.author,
+        tag=release.tag,
+        tree=release.tree,
+        checksum=release.checksum,
+        started_at=started_at,
+        seconds=seconds,
     )

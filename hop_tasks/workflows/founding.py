@@ -21,7 +21,7 @@ from hop_tasks.versions import ORIGIN_VERSION
 from hop_tasks.workflows.deploying import found_registry
 from hop_tasks.workflows.schemas import released_schema
 from hop_tasks.workflows.sync_package import synchronise_database
-from hop_tasks.workflows.workspace import hop_version, programs_folder, reach_database
+from hop_tasks.workflows.workspace import hop_version, locked_database, programs_folder, reach_database, registry_of
 
 ORIGIN_MESSAGE = "the database as hop took it over"
 
@@ -64,26 +64,38 @@ def meant_database(project: Project, url: str | None, reporter: Reporter) -> Dat
 
 
 @contextmanager
-def founding_database(database: Database, *, create: bool) -> Iterator[bool]:
-    """A database that exists and that no project has yet, and whether it was created; dropped again on a failure."""
-    with database.administer() as admin:
-        created = not database_exists(admin, database.name)
-        if created:
-            if not create:
+def founding_database(project: Project, database: Database, *, verb: str, reporter: Reporter) -> Iterator[bool]:
+    """A database that exists and that no project has yet, and whether it was created; dropped again on a failure.
+
+    With version tracking, its lock is held meanwhile; without, it is only looked at.
+    """
+    if not project.settings.devel:
+        with database.administer() as admin:
+            if not database_exists(admin, database.name):
                 raise DatabaseError(
                     f"there is no database {database.name} on {database.shown}; nothing was changed",
                     hint="give --devel to have an empty one created, or name another one with --url",
                 )
-            create_database(admin, database.name)
-    try:
-        if not created:
-            _require_free(database)
-        yield created
-    except BaseException:
+        _require_free(database)
+        yield False
+        return
+    state = registry_of(database)
+    if state is not None and state.production:
+        state.require_development(database.name, verb)
+    with locked_database(database, verb, wait=project.settings.lock_wait, reporter=reporter) as admin:
+        created = not database_exists(admin, database.name)
         if created:
-            with database.administer() as admin:
-                drop_database(admin, database.name)
-        raise
+            create_database(admin, database.name)
+        try:
+            if not created:
+                _require_free(database)
+            yield created
+        except BaseException:
+            if created:
+                # On a connection of its own, for the other may be lost.
+                with database.administer() as other:
+                    drop_database(other, database.name)
+            raise
 
 
 def write_founding_release(project: Project, database: Database) -> tuple[str, ...]:
@@ -99,7 +111,12 @@ def write_founding_release(project: Project, database: Database) -> tuple[str, .
     with database.connect() as connection:
         fingerprint = read_catalog(connection).fingerprint
     with database.administer() as admin:
-        schema = released_schema(database, server_version(admin), programs=programs_folder(project))
+        schema = released_schema(
+            database,
+            server_version(admin),
+            programs=programs_folder(project),
+            reference_data=project.settings.reference_data,
+        )
     manifest = Manifest(ORIGIN_VERSION, ORIGIN_MESSAGE, None, hop_version(), fingerprint=fingerprint)
     texts = {
         project.schema_path(ORIGIN_VERSION): schema,
@@ -133,7 +150,8 @@ def begin_history(repository: Repository, database: Database, commit: str, repor
 def _require_free(database: Database) -> None:
     with database.connect() as connection:
         state = read_state(connection)
-    state.require_development(database.name, "taking it over")
+    if state.production:
+        state.require_development(database.name, "taking it over")
     if state.exists:
         at = f", at release {state.last.version}" if state.last else ""
         raise StateError(

@@ -28,6 +28,7 @@ def initialise_project(
     devel: bool = False,
     package: str | None = None,
     url: str | None = None,
+    lock_wait: float | None = None,
     reporter: Reporter = DEFAULT_REPORTER,
 ) -> Founded:
     """Make an existing Git repository a project.
@@ -42,6 +43,7 @@ def initialise_project(
         devel: track versions; a database that does not exist is then created.
         package: the Python package; by default made from the name.
         url: the database's URL; otherwise as in any project.
+        lock_wait: seconds to wait for another hop on the same database; otherwise the setting.
         reporter: told what is done.
 
     Raises RepositoryError for a folder that is no repository, a dirty tree or a detached HEAD; StateError for a
@@ -83,10 +85,10 @@ def initialise_project(
         for path, text in texts.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text, "utf-8")
-        project = Project.find(root)
+        project = Project.find(root, lock_wait=lock_wait)
         project.require_not_production("init")
         database = meant_database(project, url, reporter)
-        with founding_database(database, create=devel) as created:
+        with founding_database(project, database, verb="init", reporter=reporter) as created:
             if created:
                 reporter.step(f"created the empty database {database.name}")
             written = (*written, *write_founding_release(project, database))

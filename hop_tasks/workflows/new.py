@@ -33,6 +33,7 @@ def create_project(
     devel: bool = False,
     package: str | None = None,
     url: str | None = None,
+    lock_wait: float | None = None,
     reporter: Reporter = DEFAULT_REPORTER,
 ) -> Founded:
     """Make a project's folder from a PostgreSQL database.
@@ -44,6 +45,7 @@ def create_project(
             not exist is then created.
         package: the Python package; by default made from the name.
         url: the database's URL; otherwise as in any project.
+        lock_wait: seconds to wait for another hop on the same database; otherwise the setting.
         reporter: told what is done.
 
     Raises UsageError for a name that cannot be used, ProjectError if the folder exists, DatabaseError, StateError.
@@ -58,14 +60,14 @@ def create_project(
         for path, text in files.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text, "utf-8")
-        project = Project.find(root)
+        project = Project.find(root, lock_wait=lock_wait)
         project.require_not_production("new")
         repository = None
         if devel:
             repository = Repository.create(root, MAIN_BRANCH)
             repository.require_identity()
         database = meant_database(project, url, reporter)
-        with founding_database(database, create=devel) as created:
+        with founding_database(project, database, verb="new", reporter=reporter) as created:
             if created:
                 reporter.step(f"created the empty database {database.name}")
             written = (*files, *write_founding_release(project, database))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hop_tasks.checkpoints import checkpoint
 from hop_tasks.errors import RepositoryError, StateError, UsageError
 from hop_tasks.manifest import MANIFEST_NAME, Manifest
 from hop_tasks.names import release_branch
@@ -59,8 +60,9 @@ def prepare_release(
         push: also push the branch, which reserves the number at origin.
         reporter: told what is done.
 
-    Raises UsageError for an unknown level, RepositoryError for a dirty tree or an origin that refuses, StateError for
-    a level or number that is taken. Nothing is changed then.
+    What an interrupted command has left of the same release is completed. Raises UsageError for an unknown level,
+    RepositoryError for a dirty tree or an origin that refuses, StateError for a level or number that is taken. Nothing
+    is changed then.
     """
     project.require_development("prepare")
     chosen = level if isinstance(level, Level) else Level.parse(level)
@@ -76,29 +78,51 @@ def prepare_release(
     base = refs.last_released
     version = base.bump(chosen)
     branch = release_branch(version)
-    _require_free(refs, chosen, version, "here")
     origin = Origin.find(repository)
     if push and origin is None:
         raise RepositoryError("there is no origin to push to; nothing was changed", hint="git remote add origin URL")
-    if origin is not None:
-        _ask_origin(origin, main, base, chosen, version, must_answer=push, reporter=reporter)
     text = " ".join((message or f"Release {version}").split())
     if not text:
         raise UsageError("the message is empty", hint="hop prepare -l patch -m 'what the release is about'")
+    subject = f"Prepare release {version}: {text}"
+    begun = _begun(repository, refs.heads.get(branch) or refs.tracking.get(branch), branch, base_commit, subject)
+    if begun is None:
+        _require_free(refs, chosen, version, "here")
+    there = None
+    if origin is not None:
+        there = _ask_origin(origin, main, base, chosen, must_answer=push, reporter=reporter)
+    if there is not None:
+        begun = begun or _begun(repository, there.heads.get(branch), branch, base_commit, subject)
+        if begun is None or there.heads.get(branch, begun) != begun:
+            _require_free(there, chosen, version, "at origin")
     manifest = Manifest(version=version, message=text, base=base, hop_version=hop_version())
     path = f"Patches/{version.folder}/{MANIFEST_NAME}"
-    commit = repository.write_commit(
-        base_commit, {path: str(manifest).encode()}, f"Prepare release {version}: {text}\n"
-    )
-    if push and origin is not None:
+    commit = begun or repository.write_commit(base_commit, {path: str(manifest).encode()}, f"{subject}\n")
+    if push and origin is not None and there is not None and branch not in there.heads:
+        checkpoint("prepare.before_push")
         origin.push([branch_refspec(commit, branch)], leases=[f"{branch}:"])
-    repository.update_refs({head_ref(branch): (None, commit)}, f"prepare {version}")
+        checkpoint("prepare.after_push")
+    checkpoint("prepare.before_refs")
+    if branch not in refs.heads:
+        repository.update_refs({head_ref(branch): (None, commit)}, f"prepare {version}")
+    checkpoint("prepare.after_refs")
     try:
         repository.switch(branch)
     except RepositoryError:
         repository.update_refs({head_ref(branch): (commit, None)}, f"prepare {version} undone")
         raise
+    checkpoint("prepare.after_switch")
     return PreparedRelease(version, chosen, text, branch, base, f"Patches/{version.folder}", push)
+
+
+def _begun(repository: Repository, commit: str | None, branch: str, base: str, subject: str) -> str | None:
+    """The commit of a branch if the same person prepared it with the same words, in a command that was interrupted.
+
+    It is untouched, made here, on the same base, and not checked out. None for any other branch.
+    """
+    if commit is None or repository.head().branch == branch or repository.resolve(commit) is None:
+        return None
+    return commit if repository.is_own_commit(commit, parent=base, subject=subject) else None
 
 
 def _require_free(refs: Refs, level: Level, version: Version, where: str) -> None:
@@ -116,18 +140,19 @@ def _require_free(refs: Refs, level: Level, version: Version, where: str) -> Non
 
 
 def _ask_origin(
-    origin: Origin, main: str, base: Version, level: Level, version: Version, *, must_answer: bool, reporter: Reporter
-) -> None:
+    origin: Origin, main: str, base: Version, level: Level, *, must_answer: bool, reporter: Reporter
+) -> Refs | None:
+    """What origin has; None if it does not answer and need not."""
     try:
         there = origin.look()
     except RepositoryError as error:
         if must_answer:
             raise
-        reporter.warn(f"{error.message}; whether {version} is taken there is not known")
-        return
+        reporter.warn(f"{error.message}; whether the {level} release is taken there is not known")
+        return None
     if there.last_released > base:
         raise StateError(
             f"origin has release {there.last_released}, which is not here yet; nothing was changed",
             hint=f"git switch {main}; git pull --tags origin {main}; hop prepare --level={level}",
         )
-    _require_free(there, level, version, "at origin")
+    return there

@@ -32,7 +32,7 @@ def bring_code_forward(repository: Repository, main: str, version: Version) -> C
             False, False, f"the work tree is at {here}, the database at {version}: git switch --detach {version}"
         )
     if head.branch != main:
-        where = f"on branch {head.branch}" if head.branch else f"detached at {here}"
+        where = f"on branch {head.branch}" if head.branch else f"detached at {here or str(head.commit)[:12]}"
         return CodeState(False, False, f"the work tree is {where}, the database at {version}: git switch {main}")
     if repository.changes():
         return CodeState(False, False, f"the work tree is not clean: git merge --ff-only {version}")

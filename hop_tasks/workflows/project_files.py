@@ -10,11 +10,6 @@ from dataclasses import dataclass
 from hop_tasks.errors import ProjectError
 from hop_tasks.names import MAIN_BRANCH, distribution_for
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 
 @dataclass(frozen=True)
 class HopTable:
@@ -65,6 +60,10 @@ def with_table(pyproject: str | None, table: HopTable) -> str:
 
     Raises ProjectError if there is a table already that is not to be changed so.
     """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
     if pyproject is None:
         return str(table)
     try:

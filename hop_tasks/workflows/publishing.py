@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hop_tasks.checkpoints import checkpoint
 from hop_tasks.errors import RepositoryError
 from hop_tasks.names import release_branch
 from hop_tasks.repository import Origin, Repository, branch_refspec, head_ref, tag_ref
@@ -54,32 +55,56 @@ def require_nothing_unseen(repository: Repository, version: Version) -> None:
 def publish(
     repository: Repository, version: Version, message: str, commit: str, *, main: str, push_to: Origin | None
 ) -> None:
-    """Make `commit` the tip of the main branch and tag it; check the main branch out; remove the release's branch.
+    """Make `commit` the tip of the main branch, tag it, and check the main branch out; the release's branch stays.
 
-    Origin comes first: when it refuses, nothing has been changed here. When the command is interrupted after it, the
-    next fetch brings the release. Earlier releases that origin lacks go with it.
+    Origin comes first: when it refuses, nothing has been changed here. A command that is interrupted in between is
+    finished by the next one. Earlier releases that origin lacks go with it.
     """
-    branch, tag = release_branch(version), str(version)
+    tag = str(version)
     refs = repository.refs()
+    checkpoint("release.before_tag_object")
     tag_object = repository.write_tag(tag, commit, f"Release {version}: {message}")
     if push_to is not None:
-        known = push_to.look()
-        unpushed = [tag_ref(str(earlier)) for earlier in refs.released if str(earlier) not in known.tags]
-        refspecs = [
-            branch_refspec(commit, main),
-            f"{tag_object}:{tag_ref(tag)}",
-            *(f"{name}:{name}" for name in unpushed),
-        ]
-        leases = []
-        reserved = refs.tracking.get(branch)
-        if reserved is not None and branch in known.heads:
-            # Deleted there only if it is still what was seen: a colleague's commits on it are not lost.
-            refspecs.append(f":{head_ref(branch)}")
-            leases.append(f"{branch}:{reserved}")
-        push_to.push(refspecs, leases=leases)
+        push_release(repository, version, push_to, main=main, commit=commit, tag_object=tag_object)
+    checkpoint("publish.before_refs")
     repository.update_refs(
         {head_ref(main): (refs.heads.get(main), commit), tag_ref(tag): (None, tag_object)}, f"release {version}"
     )
-    here = repository.resolve("HEAD")
+    checkpoint("publish.after_refs")
     repository.switch(main)
-    repository.update_refs({head_ref(branch): (here, None)}, f"release {version}")
+    checkpoint("publish.after_switch")
+
+
+def push_release(
+    repository: Repository, version: Version, origin: Origin, *, main: str, commit: str, tag_object: str
+) -> None:
+    """Push the main branch at `commit` and the tag, or nothing; a branch that was reserved for the release goes.
+
+    Raises RepositoryError if origin refuses.
+    """
+    branch, refs, known = release_branch(version), repository.refs(), origin.look()
+    unpushed = [tag_ref(str(one)) for one in refs.released if one != version and str(one) not in known.tags]
+    refspecs = [
+        branch_refspec(commit, main),
+        f"{tag_object}:{tag_ref(str(version))}",
+        *(f"{name}:{name}" for name in unpushed),
+    ]
+    leases = []
+    reserved = refs.tracking.get(branch)
+    if reserved is not None and branch in known.heads:
+        # Deleted there only if it is still what was seen: a colleague's commits on it are not lost.
+        refspecs.append(f":{head_ref(branch)}")
+        leases.append(f"{branch}:{reserved}")
+    checkpoint("publish.before_push")
+    origin.push(refspecs, leases=leases)
+    checkpoint("publish.after_push")
+
+
+def remove_branch(repository: Repository, version: Version) -> None:
+    """Remove the branch of a release that is published; while it is there, the release counts as unfinished."""
+    branch = release_branch(version)
+    tip = repository.refs().heads.get(branch)
+    checkpoint("publish.before_branch")
+    if tip is not None:
+        repository.update_refs({head_ref(branch): (tip, None)}, f"release {version}")
+    checkpoint("publish.after_branch")

@@ -8,10 +8,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hop_tasks.errors import StateError
+from hop_tasks.errors import IncompleteError, SealError
 from hop_tasks.manifest import MANIFEST_NAME, Manifest
-from hop_tasks.repository import ObjectReader, Repository, object_reader
-from hop_tasks.scripts import CheckedScripts, PatchFile, check_scripts, order_files, patch_folders
+from hop_tasks.repository import ObjectReader, Repository, object_reader, tag_ref
+from hop_tasks.scripts import CheckedScripts, PatchFile, ReleaseScripts, check_scripts, order_files, patch_folders
 from hop_tasks.versions import ORIGIN_VERSION, Version
 
 
@@ -19,7 +19,12 @@ from hop_tasks.versions import ORIGIN_VERSION, Version
 class Deployable:
     """A release that can be brought into a database.
 
-    `root` gives the folder that its Python files import from, `commit` and `author` are where it comes from.
+    Attributes:
+        version, message, scripts: what it is.
+        commit, author: where it comes from.
+        root: gives the folder that its Python files import from.
+        tag: the tag that it was read from; None for one read from the work tree.
+        tree: Git's id of the folder of its patch files at that tag; None for one read from the work tree.
     """
 
     version: Version
@@ -28,6 +33,8 @@ class Deployable:
     commit: str | None
     author: str | None
     root: Callable[[], Path]
+    tag: str | None = None
+    tree: str | None = None
 
     @property
     def checksum(self) -> str:
@@ -44,53 +51,54 @@ class ReleaseReader:
         self._stack = stack
 
     def read(self, version: Version) -> Deployable:
-        """A released version. Raises StateError for a folder or file that is missing or not what was sealed."""
+        """A released version.
+
+        Raises IncompleteError if its folder, its manifest or a file named there is missing at the tag, SealError if
+        the files there are not those that were sealed.
+        """
+        tag, folder = tag_ref(str(version)), patch_folders(version)[1]
+        tree = self._objects.read(f"{tag}:{folder}")
+        if tree is None or tree[1] != "tree":
+            raise IncompleteError(
+                f"release {version} is incomplete: there is no folder {folder} at its tag; nothing was changed",
+                hint=f"git show --stat {version}",
+            )
         manifest = self.manifest(version)
-        tag = str(version)
         files = [
             PatchFile(path, content)
-            for folder in patch_folders(version)
-            for path, content in (self._objects.files(tag, folder) or {}).items()
+            for part in patch_folders(version)
+            for path, content in (self._objects.files(tag, part) or {}).items()
         ]
         scripts = order_files(version, files)
-        if not manifest.sealed:
-            raise StateError(
-                f"tag {version} is no release: its manifest is not sealed; nothing was changed",
-                hint=f"git tag -d {version}, if it was made by mistake; hop release makes the tag",
-            )
-        if version != ORIGIN_VERSION and dict(manifest.checksums) != dict(scripts.checksums):
-            sealed, found = manifest.checksums, scripts.checksums
-            wrong = sorted(path for path in {*sealed, *found} if sealed.get(path) != found.get(path))
-            raise StateError(
-                f"release {version} is not what was sealed: {', '.join(wrong)} differ from its manifest",
-                hint=f"git show {version} -- {patch_folders(version)[1]}",
-            )
-        commit = self._repository.resolve(tag)
+        _require_sealed(version, manifest, scripts)
         return Deployable(
             version=version,
             message=manifest.message,
             scripts=check_scripts(scripts),
-            commit=commit,
+            commit=self._repository.resolve(tag),
             author=self._repository.author(tag),
             root=lambda: self._export(tag),
+            tag=str(version),
+            tree=tree[0],
         )
 
     def manifest(self, version: Version) -> Manifest:
-        """The manifest of a released version."""
+        """The manifest of a released version. Raises IncompleteError if there is none."""
         path = f"{patch_folders(version)[1]}/{MANIFEST_NAME}"
-        found = self._objects.read(f"{version}:{path}")
+        found = self._objects.read(f"{tag_ref(str(version))}:{path}")
         if found is None:
-            raise StateError(
-                f"release {version} is incomplete: there is no {path} at its tag", hint=f"git show --stat {version}"
+            raise IncompleteError(
+                f"release {version} is incomplete: there is no {path} at its tag; nothing was changed",
+                hint=f"git show --stat {version}",
             )
         return Manifest.parse(found[2].decode("utf-8", "replace"), path)
 
     def schema(self, version: Version, path: str) -> PatchFile:
-        """The schema file of a released version."""
-        found = self._objects.read(f"{version}:{path}")
+        """The schema file of a released version. Raises IncompleteError if there is none."""
+        found = self._objects.read(f"{tag_ref(str(version))}:{path}")
         if found is None:
-            raise StateError(
-                f"there is no {path} at tag {version}, which an empty database begins with",
+            raise IncompleteError(
+                f"there is no {path} at tag {version}, which an empty database begins with; nothing was changed",
                 hint="restore a dump of the database, then hop upgrade --baseline X.Y.Z",
             )
         return PatchFile(path, found[2])
@@ -106,3 +114,30 @@ def release_reader(repository: Repository) -> Iterator[ReleaseReader]:
     """A ReleaseReader for as long as the body runs; its exported trees are removed at the end."""
     with ExitStack() as stack, object_reader(repository.git) as objects:
         yield ReleaseReader(repository, objects, stack)
+
+
+def _require_sealed(version: Version, manifest: Manifest, scripts: ReleaseScripts) -> None:
+    """Raises IncompleteError or SealError unless the files at a tag are exactly those that its manifest names."""
+    if not manifest.sealed:
+        raise SealError(
+            f"tag {version} is no release: its manifest is not sealed; nothing was changed",
+            hint=f"git tag -d {version}, if it was made by mistake; hop release makes the tag",
+        )
+    sealed, found = manifest.checksums, scripts.checksums
+    if version == ORIGIN_VERSION:
+        return
+    where = patch_folders(version)[1]
+    missing = sorted(path for path in sealed if path not in found)
+    if missing:
+        raise IncompleteError(
+            f"release {version} is incomplete: its manifest names {', '.join(missing)}, not there at its tag; "
+            "nothing was changed",
+            hint=f"git log --stat {version} -- {where}",
+        )
+    wrong = sorted(path for path in found if sealed.get(path) != found[path])
+    if wrong or manifest.version != version:
+        what = ", ".join(wrong) or "the version"
+        raise SealError(
+            f"release {version} is not what was sealed: {what} differs from its manifest; nothing was changed",
+            hint=f"git log -p {version} -- {where}, and find out who changed it after its release",
+        )

@@ -11,20 +11,22 @@ from hop_tasks.catalog import Catalog, read_catalog
 from hop_tasks.checks import ChecksRun, run_checks
 from hop_tasks.database.engines import Database
 from hop_tasks.database.statements import server_version
-from hop_tasks.errors import DatabaseError, RepositoryError, StateError, hinting
+from hop_tasks.errors import RepositoryError, StateError, hinting
 from hop_tasks.manifest import MANIFEST_NAME, Manifest
 from hop_tasks.names import release_branch
 from hop_tasks.project import Project
-from hop_tasks.registry import read_releases, update_commit
+from hop_tasks.registry import read_releases
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
 from hop_tasks.repository import Origin, Repository, object_reader
 from hop_tasks.scripts import PatchFile, order_files, patch_folders
 from hop_tasks.snapshots import clone_for_work, remove_leftovers
 from hop_tasks.versions import Version
 from hop_tasks.workflows.apply import merged_base, read_work_tree, rebase_on_main, release_in_preparation
-from hop_tasks.workflows.bases import ensure_base, require_known_state
+from hop_tasks.workflows.bases import are_as_released, ensure_base, require_known_state
 from hop_tasks.workflows.deploying import deploy
-from hop_tasks.workflows.publishing import bring_main_up_to_date, publish, require_nothing_unseen
+from hop_tasks.workflows.finishing import finish_release, interrupted_release, note_commit
+from hop_tasks.workflows.manner import Manner
+from hop_tasks.workflows.publishing import bring_main_up_to_date, publish, remove_branch, require_nothing_unseen
 from hop_tasks.workflows.reading import Deployable, release_reader
 from hop_tasks.workflows.schemas import released_schema
 from hop_tasks.workflows.sync_package import package_differences
@@ -36,7 +38,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PublishedRelease:
-    """A release that was published: number, message, commit, schema file, what the tests came to, whether pushed."""
+    """A release that was published: number, message, commit, schema file, what the tests came to, whether pushed.
+
+    `resumed` if a command that was interrupted had published it, so that only the rest was done, without the tests.
+    """
 
     version: Version
     message: str
@@ -44,6 +49,7 @@ class PublishedRelease:
     schema: str
     checks: ChecksRun | None
     pushed: bool
+    resumed: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,8 @@ def release_prepared(
     The branch is rebased on the main branch. The patch files are applied from the base on a scratch copy, which must
     agree with the development database and the committed package; the project's tests run against the copy. Then one
     commit with the schema and the sealed manifest, the main branch and an annotated tag are made, and pushed first if
-    that is asked, so that a push that is refused leaves nothing behind.
+    that is asked, so that a push that is refused leaves nothing behind. What an interrupted command has left of a
+    release that it published is done instead, on its branch or on the main branch.
 
     Args:
         project: the project.
@@ -77,17 +84,19 @@ def release_prepared(
     """
     project.require_development("release")
     repository = Repository.open(project.root)
-    version = release_in_preparation(repository, "release")
+    main = project.settings.main_branch
+    version = interrupted_release(repository, main) or release_in_preparation(repository, "release")
     repository.require_clean("release", hint="hop apply, git add, git commit, then hop release")
     repository.require_identity()
     origin = Origin.find(repository)
     if push and origin is None:
         raise RepositoryError("there is no origin to push to; nothing was changed", hint="git remote add origin URL")
-    main = project.settings.main_branch
     repository.require_not_elsewhere(main)
     if origin is not None and fetch:
         origin.fetch()
     bring_main_up_to_date(repository, main)
+    if interrupted_release(repository, main) == version:
+        return _finished(Workspace.open(project, reporter), version, origin if push else None)
     _require_lowest(repository, version)
     require_nothing_unseen(repository, version)
     with (
@@ -107,8 +116,23 @@ def release_prepared(
             schema_path = project.schema_path(version)
             commit = _seal(repository, release, base_version, proof, schema_path)
             publish(repository, version, release.message, commit, main=main, push_to=origin if push else None)
-            _note_commit(workspace, version, commit)
+            note_commit(workspace, version, commit)
+            remove_branch(repository, version)
     return PublishedRelease(version, release.message, commit, schema_path, proof.checks, push)
+
+
+def _finished(workspace: Workspace, version: Version, push_to: Origin | None) -> PublishedRelease:
+    """The rest of a release that an interrupted command has published, done."""
+    repository, main = workspace.repository, workspace.project.settings.main_branch
+    workspace.reporter.note(f"{version} was published by a command that was interrupted: what was left is done")
+    with release_reader(repository) as reader, workspace.locked("release") as admin:
+        finish_release(workspace, admin, reader, version, push_to)
+        message = reader.manifest(version).message
+    commit, there = repository.refs().tags[str(version)], repository.refs().tracking.get(main)
+    pushed = there is not None and repository.is_ancestor(commit, there)
+    return PublishedRelease(
+        version, message, commit, workspace.project.schema_path(version), None, pushed, resumed=True
+    )
 
 
 def _require_lowest(repository: Repository, version: Version) -> None:
@@ -167,11 +191,19 @@ def _require_applied(workspace: Workspace, admin: Connection, release: Deployabl
             hint="hop apply",
         )
     with workspace.database.connect() as connection:
-        registered = {row.version for row in read_releases(connection, limit=2)}
-    if base not in registered:
+        before = read_releases(connection)[1:]
+    if not before or before[0].version != base:
         raise StateError(
             f"{base} was released meanwhile, and {release.version} is not applied on top of it; nothing was released",
             hint="hop apply, git commit, hop release",
+        )
+    with release_reader(workspace.repository) as reader:
+        known = are_as_released(workspace.repository, reader, before)
+    if not known:
+        raise StateError(
+            f"{release.version} is applied on top of other releases than those that are tagged here; nothing was "
+            "changed",
+            hint="hop apply",
         )
     if state.last.checksum != release.checksum:
         raise StateError(
@@ -190,7 +222,7 @@ def _prove(workspace: Workspace, admin: Connection, release: Deployable, base_ve
     try:
         reporter.step(f"applying {release.version} to a scratch copy of {base_version}")
         database = workspace.database.beside(scratch)
-        deploy(database, release, lock_timeout=project.settings.lock_timeout, reporter=reporter)
+        deploy(database, release, Manner.of(workspace), admin, reporter)
         catalog = _compare(workspace.database, database, release.version)
         stale = package_differences(project, database, release.version)
         if stale:
@@ -198,7 +230,12 @@ def _prove(workspace: Workspace, admin: Connection, release: Deployable, base_ve
                 f"the package is not in step with the database: {', '.join(stale)}; nothing was changed",
                 hint="hop apply, then git commit",
             )
-        schema = released_schema(database, server_version(admin), programs=workspace.programs)
+        schema = released_schema(
+            database,
+            server_version(admin),
+            programs=workspace.programs,
+            reference_data=project.settings.reference_data,
+        )
         checks = None
         if project.settings.tests:
             reporter.step("running the tests against the scratch copy")
@@ -232,16 +269,6 @@ def _seal(repository: Repository, release: Deployable, base: Version, proof: Pro
     files = {manifest_path: str(sealed).encode(), schema_path: proof.schema.encode()}
     message = f"Release {release.version}: {release.message}\n"
     return repository.write_commit(str(repository.resolve("HEAD")), files, message)
-
-
-def _note_commit(workspace: Workspace, version: Version, commit: str) -> None:
-    """The released commit in the development database's registry; the release stands also if this fails."""
-    try:
-        with workspace.database.connect() as connection:
-            update_commit(connection, version, commit, workspace.repository.author(commit))
-            connection.commit()
-    except DatabaseError as error:
-        workspace.reporter.warn(f"the registry of {workspace.database.name} keeps the commit of apply: {error.message}")
 
 
 @contextmanager

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from hop_tasks.database.activity import note_writes, written_since
 from hop_tasks.database.admin import drop_database
+from hop_tasks.database.locks import require_lock
 from hop_tasks.database.sessions import Session
 from hop_tasks.registry import RegistryState
-from hop_tasks.snapshots import BEFORE_APPLY, REPLACED, keep_before_apply, put_in_place, replace_database
+from hop_tasks.snapshots import BEFORE_APPLY, find_undecided, keep_before_apply, put_in_place, replace_database
 from hop_tasks.workflows.bases import Base
 from hop_tasks.workflows.sessions import tell_ended
 from hop_tasks.workflows.workspace import Workspace
@@ -47,17 +48,33 @@ def replace_current(
     if state is None:
         put_in_place(admin, work, of)
         return None
+    require_lock()
     release = state.last.version if state.last else None
-    kept, ended = replace_database(admin, work, of, release=release)
+    undecided = kind == BEFORE_APPLY and not base.rebuilt
+    kept, ended = replace_database(admin, work, of, release=release, undecided=undecided)
     tell_ended(workspace.reporter, ended)
-    # Only now can nobody come back to it and write.
-    keep = kind == REPLACED or base.rebuilt or written_since(admin, workspace.database.beside(kept))
-    if not keep:
+    if undecided:
+        return Replaced(_decide(workspace, admin, kept), ended)
+    workspace.reporter.note(f"the database as it was, with what was written to it by hand, is kept as {kept}")
+    return Replaced(kept, ended)
+
+
+def decide_leftovers(workspace: Workspace, admin: Connection) -> None:
+    """Keep or drop what was replaced by a command that was killed before it came to that."""
+    for name in find_undecided(admin, workspace.database.name):
+        _decide(workspace, admin, name)
+
+
+def _decide(workspace: Workspace, admin: Connection, kept: str) -> str | None:
+    """Keep a database that was replaced if anything was written to it; its name then.
+
+    Only once it is replaced can nobody come back to it and write.
+    """
+    if not written_since(admin, workspace.database.beside(kept)):
         drop_database(admin, kept)
-    else:
-        if kind == BEFORE_APPLY and not base.rebuilt:
-            kept, dropped = keep_before_apply(admin, kept, of)
-            if dropped:
-                workspace.reporter.note(f"the {kept} of last time was dropped")
-        workspace.reporter.note(f"the database as it was, with what was written to it by hand, is kept as {kept}")
-    return Replaced(kept if keep else None, ended)
+        return None
+    kept, dropped = keep_before_apply(admin, kept, workspace.database.name)
+    if dropped:
+        workspace.reporter.note(f"the {kept} of last time was dropped")
+    workspace.reporter.note(f"the database as it was, with what was written to it by hand, is kept as {kept}")
+    return kept

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hop_tasks.catalog import Catalog, read_catalog
 from hop_tasks.database.admin import drop_database
 from hop_tasks.errors import StateError
-from hop_tasks.registry import create_registry, insert_release, read_state
+from hop_tasks.registry import create_registry, insert_release, read_releases, read_state, update_commit
 from hop_tasks.snapshots import create_for_work
 from hop_tasks.versions import Version
 from hop_tasks.workflows.deploying import found_registry, registry_row
@@ -44,8 +44,14 @@ def baseline_database(workspace: Workspace, admin: Connection, reader: ReleaseRe
         if not has_release:
             commit = repository.resolve(str(version))
             author = repository.author(str(version))
-            row = registry_row(version, manifest.message, commit=commit, author=author, seconds=0.0)
+            row = registry_row(version, manifest.message, commit=commit, author=author, tag=str(version), seconds=0.0)
             insert_release(connection, row)
+        commits = repository.refs().tags
+        for known in read_releases(connection):
+            # Until now it was a development database, whose rows may have the commits that were worked on.
+            released = commits.get(str(known.version))
+            if known.author and released not in (None, known.commit):
+                update_commit(connection, known.version, str(released), repository.author(str(released)))
         connection.commit()
     workspace.reporter.step(f"database {database.name} is declared to be at {version}")
 

@@ -10,7 +10,7 @@ from hop_tasks.database.urls import resolve_target
 from hop_tasks.errors import DatabaseError
 from hop_tasks.names import release_branch, version_of_branch
 from hop_tasks.project import Project
-from hop_tasks.registry import RegistryState, read_state
+from hop_tasks.registry import Attempt, BegunRelease, RegistryState, begun_release, last_attempt, read_state
 from hop_tasks.repository import Refs, Repository
 from hop_tasks.snapshots import find_kept, find_snapshots
 from hop_tasks.versions import Version
@@ -29,6 +29,8 @@ class DatabaseStatus:
         state: its registry, None if it was not reached or is not there.
         snapshots: the releases that there is a snapshot of.
         kept: databases that were replaced and are kept beside it.
+        attempt: the newest attempt to change a production database; None if there was none.
+        begun: a release that was begun and is not whole, with its steps.
         problem: why it was not reached; None also for an embedded server that is not running.
     """
 
@@ -40,6 +42,8 @@ class DatabaseStatus:
     state: RegistryState | None = None
     snapshots: tuple[Version, ...] = ()
     kept: tuple[str, ...] = ()
+    attempt: Attempt | None = None
+    begun: BegunRelease | None = None
     problem: DatabaseError | None = None
 
 
@@ -94,13 +98,15 @@ def _read_database(project: Project) -> DatabaseStatus:
             exists = database_exists(admin, database.name)
             snapshots = tuple(sorted(find_snapshots(admin, database.name)))
             kept = tuple(f"{mark.database} ({mark.release})" for mark in find_kept(admin, database.name))
-        state = None
+        state = attempt = begun = None
         if exists:
             with database.connect() as connection:
                 state = read_state(connection)
+                if state.exists:
+                    attempt, begun = last_attempt(connection), begun_release(connection)
     except DatabaseError as error:
         return DatabaseStatus(target.database, str(target), source, problem=error)
-    return DatabaseStatus(target.database, str(target), source, server, exists, state, snapshots, kept)
+    return DatabaseStatus(target.database, str(target), source, server, exists, state, snapshots, kept, attempt, begun)
 
 
 def _read_repository(repository: Repository) -> RepositoryStatus:
@@ -136,20 +142,16 @@ def _advice(
         return database.problem.hint or "make the database reachable, then hop"
     if repository is None:
         return "hop sync-package brings the package in step with the database"
-    stamped = database.state is not None and database.state.production
+    stamped = database.state.production if database.state is not None else False
+    if at is not None and stamped is None:
+        if project.settings.production:
+            return f"hop upgrade --baseline {at}, if this is the production database"
+        return "check HOP_DATABASE_URL: this database does not say that it is development, and is not changed from here"
     if at is not None and stamped != project.settings.production:
         other = "production" if stamped else "development"
         return f"check HOP_DATABASE_URL: this is a {other} database, which is not changed from here"
     if project.settings.production:
-        if database.exists is False:
-            return f'CREATE DATABASE "{database.name}", then hop upgrade'
-        if database.state is not None and database.state.last is None:
-            return "hop upgrade; with --baseline X.Y.Z if the database has tables"
-        return (
-            f"hop upgrade brings {', '.join(map(str, missing))}"
-            if missing
-            else "nothing to do; hop upgrade asks origin"
-        )
+        return _advice_for_production(database, at, missing)
     if repository.branch is None:
         return f"git switch {project.settings.main_branch} (HEAD is detached)"
     version = version_of_branch(repository.branch)
@@ -164,3 +166,13 @@ def _advice(
     if repository.in_preparation and repository.in_preparation[0] < version:
         return f"hop apply; {repository.in_preparation[0]} is to be released first"
     return "hop release, or hop apply after another change"
+
+
+def _advice_for_production(database: DatabaseStatus, at: Version | None, missing: tuple[Version, ...]) -> str:
+    if database.exists is False:
+        return f'CREATE DATABASE "{database.name}", then hop upgrade'
+    if database.state is not None and database.state.last is None:
+        return "hop upgrade; with --baseline X.Y.Z if the database has tables"
+    if database.begun is not None:
+        return f"hop upgrade goes on with {database.begun.version}; hop restore {at} brings back the state before"
+    return f"hop upgrade brings {', '.join(map(str, missing))}" if missing else "nothing to do; hop upgrade asks origin"

@@ -13,7 +13,7 @@ from hop_tasks.snapshots import clone_for_work, remove_leftovers
 from hop_tasks.versions import Version
 from hop_tasks.workflows.bases import ensure_base, released_version, require_known_state
 from hop_tasks.workflows.reading import release_reader
-from hop_tasks.workflows.replacing import Replaced, replace_current
+from hop_tasks.workflows.replacing import Replaced, decide_leftovers, replace_current
 from hop_tasks.workflows.sync_package import synchronise_database
 from hop_tasks.workflows.workspace import Workspace
 
@@ -45,13 +45,14 @@ def undo_release(
     with workspace.locked("undo") as admin, release_reader(workspace.repository) as reader:
         state = workspace.read_state(admin)
         require_known_state(workspace, state, "undo")
+        remove_leftovers(admin, workspace.database.name)
+        decide_leftovers(workspace, admin)
         if state is None or state.last is None or released_version(state, reader, workspace.repository.refs().released):
             where = "there is no database" if state is None or state.last is None else f"it is at {state.last.version}"
             raise StateError(
                 f"nothing is applied to undo on database {workspace.database.name}: {where}; nothing was changed",
                 hint="hop shows the state",
             )
-        remove_leftovers(admin, workspace.database.name)
         with workspace.database.connect() as connection:
             rows = read_releases(connection)
         if len(rows) < 2 or rows[1].version not in workspace.repository.refs().released:

@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hop_tasks.backups import Backup, make_backup
-from hop_tasks.catalog import read_catalog
-from hop_tasks.database.statements import server_version
+from hop_tasks.backups import Backup
 from hop_tasks.errors import hinting
 from hop_tasks.project import Project
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
 from hop_tasks.repository import Origin, Repository
-from hop_tasks.versions import ORIGIN_VERSION, Version
-from hop_tasks.workflows.deploying import Deployed, deploy, found_registry
-from hop_tasks.workflows.planning import as_version, current_release, missing_releases
+from hop_tasks.versions import Version
+from hop_tasks.workflows.auditing import audited
+from hop_tasks.workflows.backing_up import back_up, require_able_to_back_up
+from hop_tasks.workflows.beginning import begin_database
+from hop_tasks.workflows.deploying import Deployed, deployer
+from hop_tasks.workflows.gap import Gap, find_gap
+from hop_tasks.workflows.manner import InterruptedStep, Manner, as_interrupted_step
+from hop_tasks.workflows.planning import as_version, require_one_beginning
 from hop_tasks.workflows.production_code import CodeState, bring_code_forward
 from hop_tasks.workflows.reading import Deployable, ReleaseReader, release_reader
 from hop_tasks.workflows.stamping import baseline_database
@@ -42,7 +45,10 @@ def upgrade_database(
     *,
     to: Version | str | None = None,
     baseline: Version | str | None = None,
+    schema: Version | str | None = None,
     fetch: bool = True,
+    terminate_blockers: bool = False,
+    interrupted_step: InterruptedStep | str | None = None,
     reporter: Reporter = DEFAULT_REPORTER,
 ) -> Upgraded:
     """Bring the production database to the newest release, or to one before it.
@@ -51,7 +57,10 @@ def upgrade_database(
         project: the project, in a place that is production.
         to: the release to stop at.
         baseline: the release that a database without registry is at; its catalog must be that of the release.
+        schema: the release whose schema file an empty database begins with, instead of that of 0.0.0.
         fetch: fetch from origin first, which must then answer, if there is one.
+        terminate_blockers: end sessions that are idle in transaction and hold a lock that a release waits for.
+        interrupted_step: `X.Y.Z/N=done` or `X.Y.Z/N=repeat`, for a step where the server cannot tell.
         reporter: told what is done.
 
     Nothing to do changes nothing. Otherwise a backup comes first, unless the database is empty, and a release that
@@ -59,74 +68,66 @@ def upgrade_database(
     release that does not fit, BackupError, PatchError.
     """
     project.require_production("upgrade")
-    target, declared = as_version(to), as_version(baseline)
+    target, declared, begin = as_version(to), as_version(baseline), as_version(schema)
+    require_one_beginning(declared, begin)
     repository = Repository.open(project.root)
     if fetch and (origin := Origin.find(repository)):
-        origin.fetch()
+        origin.fetch_releases(project.settings.main_branch)
     workspace = Workspace.open(project, reporter)
+    manner = Manner.of(
+        workspace,
+        terminate_blockers=terminate_blockers,
+        interrupted_step=as_interrupted_step(interrupted_step),
+        kept=True,
+    )
     with release_reader(repository) as reader:
-        current = current_release(workspace, declared)
-        missing = missing_releases(workspace, reader, current, declared, target)
+        gap = find_gap(workspace, reader, target, declared, begin)
+        backup: Backup | None = None
         deployed: Sequence[Deployed] = ()
-        backup = None
-        if missing or current is None or declared is not None:
+        if gap.exists:
             with workspace.locked("upgrade") as admin:
                 # Somebody else may have upgraded while this one waited.
-                current = current_release(workspace, declared)
-                missing = missing_releases(workspace, reader, current, declared, target)
-                backup, deployed = _upgrade(workspace, admin, reader, current, declared, missing)
-    reached = deployed[-1].version if deployed else (declared or current or ORIGIN_VERSION)
+                gap = find_gap(workspace, reader, target, declared, begin)
+                backup, deployed = _upgrade(workspace, admin, reader, gap, manner)
+    reached = deployed[-1].version if deployed else gap.start
     code = bring_code_forward(repository, project.settings.main_branch, reached)
-    return Upgraded(workspace.database.name, declared or current, reached, tuple(deployed), backup, code)
+    return Upgraded(workspace.database.name, gap.declared or gap.current, reached, tuple(deployed), backup, code)
 
 
 def _upgrade(
-    workspace: Workspace,
-    admin: Connection,
-    reader: ReleaseReader,
-    current: Version | None,
-    declared: Version | None,
-    missing: Sequence[Deployable],
+    workspace: Workspace, admin: Connection, reader: ReleaseReader, gap: Gap, manner: Manner
 ) -> tuple[Backup | None, Sequence[Deployed]]:
-    database, reporter, settings = workspace.database, workspace.reporter, workspace.project.settings
+    database, reporter = workspace.database, workspace.reporter
     backup = None
-    if declared is not None:
-        baseline_database(workspace, admin, reader, declared)
-    elif current is None:
-        reporter.step(f"the database is empty: loading the schema of {ORIGIN_VERSION}")
-        found_registry(
-            database,
-            reader.schema(ORIGIN_VERSION, workspace.project.schema_path(ORIGIN_VERSION)),
-            message=reader.manifest(ORIGIN_VERSION).message,
-            commit=workspace.repository.resolve(str(ORIGIN_VERSION)),
-            author=workspace.repository.author(str(ORIGIN_VERSION)),
-            production=True,
-            lock_timeout=settings.lock_timeout,
-            reporter=reporter,
-        )
-    if missing and (current is not None or declared is not None):
-        backup = _back_up(workspace, admin, declared or current)
     deployed: list[Deployed] = []
-    for release in missing:
-        reporter.step(f"applying {release.version}: {release.message}")
-        at = deployed[-1].version if deployed else declared or current or ORIGIN_VERSION
-        saved = f" (the backup of before is {backup.path})" if backup else ""
-        with hinting(
-            f"{database.name} is at {at}{saved}: put the data right or release a correction, then hop upgrade"
-        ):
-            deployed.append(deploy(database, release, lock_timeout=settings.lock_timeout, reporter=reporter))
+    require_able_to_back_up(workspace, admin, needed=bool(gap.missing) and not gap.is_empty)
+    if gap.declared is not None:
+        baseline_database(workspace, admin, reader, gap.declared)
+    if not gap.missing and not gap.is_empty:
+        return None, deployed
+    target = gap.missing[-1].version if gap.missing else gap.start
+    at = gap.declared or gap.current
+    with (
+        audited(database, "upgrade", from_release=at, to_release=target, production=gap.is_empty) as audit,
+        deployer(database, manner, admin, reporter) as production,
+    ):
+        if gap.is_empty:
+            begin_database(workspace, reader, gap.start, finish=None if gap.missing else audit.finish)
+        else:
+            backup = back_up(workspace, admin, at)
+            if backup is not None:
+                audit.note_backup(str(backup.path))
+        for release in gap.missing:
+            reporter.step(f"applying {release.version}: {release.message}")
+            reached = deployed[-1].version if deployed else gap.start
+            saved = f" (the backup of before is {backup.path})" if backup else ""
+            with hinting(f"{database.name} is at {reached}{saved}: {_way_on(release)}, then hop upgrade"):
+                deployed.append(production.deploy(release, audit.finish if release is gap.missing[-1] else None))
     return backup, deployed
 
 
-def _back_up(workspace: Workspace, admin: Connection, at: Version | None) -> Backup:
-    workspace.reporter.step(f"backing up {workspace.database.name} at {at}")
-    with workspace.database.connect() as connection:
-        fingerprint = read_catalog(connection).fingerprint
-    return make_backup(
-        workspace.database,
-        workspace.project.backups,
-        release=at,
-        fingerprint=fingerprint,
-        server_version=server_version(admin),
-        programs=workspace.programs,
-    )
+def _way_on(release: Deployable) -> str:
+    """What a person can do when a release fails; nothing else fits on top of one that is half done."""
+    if release.scripts.is_one_transaction:
+        return "put the data right or release a correction"
+    return "put the data right"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hop_tasks.database.admin import database_exists, drop_database
 from hop_tasks.database.engines import Database
 from hop_tasks.database.locks import locked
+from hop_tasks.database.sessions import end_orphans
 from hop_tasks.database.urls import reach_target
 from hop_tasks.errors import DatabaseError
 from hop_tasks.project import Project
@@ -44,8 +45,18 @@ class Workspace:
 
     @contextmanager
     def locked(self, verb: str) -> Iterator[Connection]:
-        """The lock of the database, and a connection in autocommit to the maintenance database."""
-        with locked(self.database, verb, wait=self.project.settings.lock_wait), self.database.administer() as admin:
+        """The lock of the database, and a connection in autocommit to the maintenance database.
+
+        In a place of development, raises ModeError for a database that is production, or may be: before anything of
+        it is touched, and also what an interrupted hop has left running there.
+        """
+        if not self.project.settings.production:
+            state = registry_of(self.database)
+            if state is not None and state.exists:
+                state.require_development(self.database.name, verb)
+        with locked_database(
+            self.database, verb, wait=self.project.settings.lock_wait, reporter=self.reporter
+        ) as admin:
             yield admin
 
     def discard(self, name: str) -> None:
@@ -62,6 +73,27 @@ class Workspace:
             return None
         with self.database.connect() as connection:
             return read_state(connection)
+
+
+@contextmanager
+def locked_database(database: Database, verb: str, *, wait: float, reporter: Reporter) -> Iterator[Connection]:
+    """The lock of a database, and a connection in autocommit to the maintenance database.
+
+    What a hop that was killed left running is ended first. Raises LockedError after `wait` seconds.
+    """
+    with locked(database, verb, wait=wait, tell=reporter.note), database.administer() as admin:
+        for session in end_orphans(admin, database.name):
+            reporter.warn(f"ended what a hop that was killed had left running: {session}")
+        yield admin
+
+
+def registry_of(database: Database) -> RegistryState | None:
+    """The registry of a database; None if the database does not exist."""
+    with database.administer() as admin:
+        if not database_exists(admin, database.name):
+            return None
+    with database.connect() as connection:
+        return read_state(connection)
 
 
 def reach_database(project: Project, reporter: Reporter) -> Database:

@@ -1,0 +1,179 @@
+"""What lies between a production database and the release that it is to be at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hop_tasks.catalog import has_user_objects
+from hop_tasks.database.admin import database_exists
+from hop_tasks.database.engines import Database
+from hop_tasks.errors import (
+    DatabaseError,
+    ModeError,
+    StateError,
+)
+from hop_tasks.registry import RegistryState, ReleaseRow, read_releases, read_state
+from hop_tasks.versions import ORIGIN_VERSION, Version
+from hop_tasks.workflows.bases import require_same_project
+from hop_tasks.workflows.reading import Deployable, ReleaseReader
+from hop_tasks.workflows.refusals import (
+    KnownReleases,
+    require_known_release,
+    require_none_skipped,
+    require_released,
+    require_successor,
+    require_tags_unmoved,
+)
+from hop_tasks.workflows.resuming import outstanding, require_begun_first
+from hop_tasks.workflows.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What lies between a database and the release that it is to be at.
+
+    Attributes:
+        current: the release it is at; None if it is empty, or to be baselined.
+        declared: the release it is to be declared to be at.
+        begin: the release whose schema file it is to begin with.
+        missing: the releases that it lacks, in order.
+    """
+
+    current: Version | None
+    declared: Version | None
+    begin: Version | None
+    missing: tuple[Deployable, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the database has nothing at all yet."""
+        return self.current is None and self.declared is None
+
+    @property
+    def start(self) -> Version:
+        """The release that the missing ones come on top of."""
+        return self.declared or self.current or self.begin or ORIGIN_VERSION
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything is to be done."""
+        return bool(self.missing) or self.current is None
+
+
+def find_gap(
+    workspace: Workspace,
+    reader: ReleaseReader,
+    target: Version | None,
+    declared: Version | None,
+    begin: Version | None,
+) -> Gap:
+    """What an upgrade to `target` has to do. Raises StateError and its kinds for what does not fit."""
+    declared, begin = outstanding(workspace, declared), outstanding(workspace, begin)
+    current = current_release(workspace, declared, begin)
+    missing = missing_releases(workspace, reader, current, declared, target, begin)
+    require_begun_first(workspace, missing)
+    return Gap(current, declared, begin, missing)
+
+
+def current_release(workspace: Workspace, declared: Version | None, schema: Version | None = None) -> Version | None:
+    """The release that the database is at; None if it is empty, or to be baselined.
+
+    Raises MovedTagError, UnknownReleaseError, AheadError or SkippedError for a registry that does not fit the tags.
+    """
+    database = workspace.database
+    state, rows, occupied = _read_database(workspace)
+    if declared is not None:
+        _require_unregistered(database, state, declared, occupied)
+        return None
+    at = state.last.version if state.last else None
+    if schema is not None and (occupied or at is not None):
+        raise StateError(
+            f"database {database.name} is not empty{f', but at {at}' if at else ''}; --schema {schema} was refused, "
+            "nothing was changed",
+            hint="hop upgrade, or name an empty database in HOP_DATABASE_URL",
+        )
+    if at is not None:
+        if not state.production:
+            require_same_project(workspace.repository, database.name, state)
+            raise ModeError(
+                f"database {database.name} has a registry but is not stamped as production: it may be somebody's "
+                "development database; nothing was changed",
+                hint=f"check HOP_DATABASE_URL; if it is to be production: hop upgrade --baseline {at}",
+            )
+        known = KnownReleases.read(workspace.repository, workspace.project.settings.main_branch)
+        require_tags_unmoved(known, database.name, state, rows)
+        require_known_release(known, database.name, at)
+        require_none_skipped(known, database.name, rows)
+        return at
+    if occupied:
+        raise StateError(
+            f"database {database.name} has tables but no registry; nothing was changed",
+            hint="hop upgrade --baseline X.Y.Z says which release it is at",
+        )
+    return None
+
+
+def _read_database(workspace: Workspace) -> tuple[RegistryState, tuple[ReleaseRow, ...], bool]:
+    """What the registry says, all its rows, and whether a database without rows in it holds anything of a user's."""
+    database = workspace.database
+    with database.administer() as admin:
+        if not database_exists(admin, database.name):
+            raise DatabaseError(
+                f"there is no database {database.name}",
+                hint=f'CREATE DATABASE "{database.name}", as the role that is to own it',
+            )
+    with database.connect() as connection:
+        state = read_state(connection)
+        if state.last is not None:
+            return state, read_releases(connection), False
+        return state, (), has_user_objects(connection)
+
+
+def _require_unregistered(database: Database, state: RegistryState, declared: Version, occupied: bool) -> None:
+    at = state.last.version if state.last else None
+    if state.production or (at is not None and at != declared):
+        raise StateError(
+            f"database {database.name} has a registry, which says {at}; --baseline {declared} was refused",
+            hint="hop upgrade",
+        )
+    if at is None and not occupied:
+        raise StateError(f"database {database.name} is empty; --baseline {declared} was refused", hint="hop upgrade")
+
+
+def missing_releases(
+    workspace: Workspace,
+    reader: ReleaseReader,
+    current: Version | None,
+    declared: Version | None,
+    target: Version | None,
+    schema: Version | None = None,
+) -> tuple[Deployable, ...]:
+    """The releases above the one that the database is at, is declared to be at or begins with, up to the target.
+
+    Raises StrayTagError, SealError, IncompleteError or SkippedError for releases that must not be deployed.
+    """
+    known = KnownReleases.read(workspace.repository, workspace.project.settings.main_branch)
+    name = workspace.database.name
+    at = declared or current or schema or ORIGIN_VERSION
+    for version in (at, target):
+        if version is not None and version not in known.commits:
+            raise known.refusal(
+                StateError(f"there is no release {version}; nothing was changed", hint="git fetch --tags origin")
+            )
+    if target is not None and target < at:
+        if current is None:
+            raise StateError(
+                f"database {name} is to begin at {at}, above {target}; nothing was changed",
+                hint="leave out --to, or name a release above",
+            )
+        raise StateError(
+            f"database {name} is at {at}, above {target}; nothing was changed",
+            hint=f"hop restore {target} brings it back to a backup",
+        )
+    missing = known.between(at, target)
+    require_released(known, missing if schema is None or current is not None else (schema, *missing))
+    previous = at
+    for version in missing:
+        require_successor(known, name, previous, version, reader.manifest(version).base)
+        previous = version
+    return tuple(reader.read(version) for version in missing)

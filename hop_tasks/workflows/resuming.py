@@ -1,0 +1,56 @@
+"""Going on where a command was interrupted: what is asked again is done already, and what was begun comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hop_tasks.database.admin import database_exists
+from hop_tasks.errors import StateError
+from hop_tasks.registry import DONE, BegunRelease, begun_release
+from hop_tasks.versions import Version
+from hop_tasks.workflows.reading import Deployable
+from hop_tasks.workflows.workspace import Workspace
+
+
+def outstanding(workspace: Workspace, beginning: Version | None) -> Version | None:
+    """The release that a production database is to begin with; None if an earlier command has begun it so."""
+    if beginning is None:
+        return None
+    with workspace.database.administer() as admin:
+        state = workspace.read_state(admin)
+    if state is None or not state.production or state.first is None:
+        return beginning
+    return None if state.first.version == beginning else beginning
+
+
+def require_begun_first(workspace: Workspace, missing: Sequence[Deployable]) -> None:
+    """Raises StateError if a release was begun, and is not the next one or has other steps now than it had then.
+
+    Its steps that were done stay in the database: nothing else fits on top of them.
+    """
+    with workspace.database.administer() as admin:
+        if not database_exists(admin, workspace.database.name):
+            return
+    with workspace.database.connect() as connection:
+        begun = begun_release(connection)
+    if begun is None:
+        return
+    if missing and missing[0].version == begun.version:
+        if _planned(missing[0]) == [(step.title, step.checksum) for step in begun.steps]:
+            return
+        found = f"release {begun.version} has other steps now"
+    else:
+        found = f"the next release is {missing[0].version}" if missing else f"release {begun.version} is not here"
+    raise StateError(
+        f"{begun.version} was begun on {workspace.database.name} and {_extent(begun)}; {found}; nothing was changed",
+        hint=f"bring back the tag {begun.version} that was begun; or hop restore brings back the state before it",
+    )
+
+
+def _planned(release: Deployable) -> list[tuple[str, str]]:
+    return [(step.title, step.checksum) for step in release.scripts.steps]
+
+
+def _extent(begun: BegunRelease) -> str:
+    done = sum(step.state == DONE for step in begun.steps)
+    return f"{done} of its {len(begun.steps)} steps are done"
