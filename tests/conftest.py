@@ -6,6 +6,7 @@ What versions of PostgreSQL may do differently is tested on each, the rest on th
 
 from __future__ import annotations
 
+import compileall
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -14,13 +15,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+import hop_tasks
 from hop_tasks.database.admin import drop_database, marked_databases
 from hop_tasks.database.engines import Database
 from tests.playground import Playground
+from tests.scratch import write_to_memory
 from tests.servers import available_servers
+from tests.warm import STOVE
 from tests.workflows.shelf import Shelf, shelf
 
 __all__ = ["shelf"]
+
+write_to_memory()
 
 SERVERS = available_servers()
 
@@ -29,10 +35,18 @@ ON_EVERY_SERVER = frozenset({"catalog", "package", "registry"})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--campaign", action="store_true", help="run the long campaigns too")
     parser.addoption("--every-server", action="store_true", help="run every test on every server, not a share of them")
+    parser.addoption("--cold", action="store_true", help="start hop anew in every test, not as a copy of a process")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        # As pip does; without it, and with PYTHONDONTWRITEBYTECODE, every process of hop would compile all of it anew.
+        compileall.compile_dir(str(Path(hop_tasks.__file__).parent), quiet=2)
+    STOVE.off = config.getoption("--cold")
+    config.addinivalue_line("markers", "campaign: part of a long campaign, run with --campaign only")
+    config.addinivalue_line("markers", "cold: hop is the script that pip has installed, if on the first server")
     config.addinivalue_line("markers", "every_server: runs on every server, also without --every-server")
 
 
@@ -50,13 +64,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("server_url", servers, ids=ids, indirect=True, scope="session")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without --campaign, what belongs to a campaign is left out, and counted as deselected."""
+    if config.getoption("--campaign"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("campaign")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("campaign")]
+
+
 def pytest_report_header() -> str:
     return f"PostgreSQL servers: {', '.join(server.name for server in SERVERS)}"
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No variable of the machine decides a test, and Git has an identity and no configuration of the machine."""
+    """No variable and no plugin of the machine decides a test, and Git has an identity and no other configuration."""
     for name in list(os.environ):
         if name.startswith(("HOP_", "PG", "GIT_", "INVOKE_")) or name in ("DATABASE_URL", "NO_COLOR"):
             monkeypatch.delenv(name)
@@ -66,12 +90,13 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
 
 @pytest.fixture(scope="session")
-def server_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of a server's maintenance database; the server is stopped at the end."""
-    with request.param.running(tmp_path_factory.mktemp(request.param.name.replace(" ", ""))) as url:
+    with request.param.running() as url:
         yield url
 
 
@@ -96,7 +121,8 @@ def database(server_url: str, database_name: str) -> Database:
 def play(tmp_path: Path, server_url: str, database_name: str, request: pytest.FixtureRequest) -> Playground:
     """A place to run `hop`, `invoke` and git in, on a database of this test."""
     url = make_url(server_url).set(drivername="postgresql", database=database_name)
-    return Playground(tmp_path, url.render_as_string(hide_password=False))
+    cold = request.node.get_closest_marker("cold") and request.node.callspec.params["server_url"] is SERVERS[0]
+    return Playground(tmp_path, url.render_as_string(hide_password=False), cold=bool(cold))
 
 
 def new_project(shelf: Shelf, play: Playground) -> Playground:

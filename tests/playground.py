@@ -14,7 +14,10 @@ from typing import Any
 import psycopg2
 from sqlalchemy import make_url
 
+from tests.warm import STOVE, WarmProcess
+
 SCRIPTS = Path(sys.executable).parent
+HOP = str(SCRIPTS / "hop")
 TIMEOUT_SECONDS = 120
 
 
@@ -50,6 +53,7 @@ class Playground:
     folder: Path
     url: str
     variables: Mapping[str, str] = field(default_factory=dict)
+    cold: bool = False
 
     def inside(self, name: str) -> Playground:
         return replace(self, folder=self.folder / name)
@@ -59,6 +63,14 @@ class Playground:
 
     def production(self, url: str | None = None) -> Playground:
         return replace(self, url=url or self.url).with_variables(HOP_PRODUCTION="1")
+
+    def from_cold(self) -> Playground:
+        """The same, where hop is always the script."""
+        return replace(self, cold=True)
+
+    @property
+    def _may_be_warm(self) -> bool:
+        return not self.cold and STOVE.suits(self.environment)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -79,7 +91,16 @@ class Playground:
         return Finished(" ".join(command), done.returncode, done.stdout, done.stderr)
 
     def hop(self, *arguments: str) -> Finished:
-        return self.run(str(SCRIPTS / "hop"), *arguments)
+        """Run hop, without its start-up where that makes no difference (see `tests.warm`)."""
+        if not self._may_be_warm:
+            return self.run(HOP, *arguments)
+        with STOVE.start([HOP, *arguments], self.folder, self.environment) as process:
+            try:
+                out, err = process.communicate(TIMEOUT_SECONDS)
+            except BaseException:
+                process.kill()
+                raise
+        return Finished(" ".join([HOP, *arguments]), process.wait(), out, err)
 
     def invoke(self, *arguments: str) -> Finished:
         return self.run(str(SCRIPTS / "invoke"), *arguments)
@@ -87,8 +108,10 @@ class Playground:
     def git(self, *arguments: str) -> str:
         return self.run("git", *arguments).succeeds().out.strip()
 
-    def start(self, *command: str) -> subprocess.Popen[str]:
-        """A command that goes on running."""
+    def start(self, *command: str) -> subprocess.Popen[str] | WarmProcess:
+        """A command that goes on running; HOP as its first word is started as by `hop`."""
+        if command[0] == HOP and self._may_be_warm:
+            return STOVE.start(command, self.folder, self.environment)
         return subprocess.Popen(
             command,
             cwd=self.folder,
@@ -138,14 +161,14 @@ class Playground:
         return [row[0] for row in rows]
 
     def release(self, level: str, files: Mapping[str, str], *flags: str) -> str:
-        """A whole release: prepared, written, applied, committed, released; its version."""
+        """A whole release: prepared, written, applied, committed, released without tests of its own; its version."""
         self.hop("prepare", "--level", level, "-m", f"a {level} release").succeeds()
         version = self.git("branch", "--show-current").removeprefix("hop_")
         for name, text in files.items():
             self.write(f"Patches/{version.replace('.', '/')}/{name}", text)
         self.hop("apply").succeeds()
         self.commit(f"write {version}")
-        self.hop("release", *flags).succeeds()
+        self.with_variables(HOP_TESTS="none").hop("release", *flags).succeeds()
         return version
 
     def refs(self) -> str:

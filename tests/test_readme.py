@@ -19,6 +19,8 @@ from hop_tasks.settings import PARSERS
 from hop_tasks.tasks.collection import namespace
 from tests.playground import SCRIPTS, Playground
 
+pytestmark = pytest.mark.cold
+
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 ANYTHING = "…"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from tests.playground import Playground
+
+pytestmark = pytest.mark.cold
 
 CUSTOMERS = "CREATE TABLE customer (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);\n"
 BIKES = "CREATE TABLE bike (id integer PRIMARY KEY, owner integer REFERENCES customer (id));\n"
@@ -23,12 +26,12 @@ def ann(project: Playground) -> Playground:
 
 def clone(place: Playground, name: str, url: str) -> Playground:
     place.git("clone", "--quiet", str(place.folder.parent / "origin.git"), str(place.folder.parent / name))
-    return Playground(place.folder.parent / name, url, place.variables)
+    return replace(place, folder=place.folder.parent / name, url=url)
 
 
 @pytest.mark.every_server
 def test_two_developers_and_production(ann: Playground, other_database: Callable[[], str]) -> None:
-    bob = clone(ann, "bob", other_database())
+    bob = replace(clone(ann, "bob", other_database()), cold=False)
     production_url = other_database()
     production = clone(ann, "production", production_url).production()
     create_empty(ann, production_url)

@@ -6,34 +6,44 @@ import importlib.util
 import secrets
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, text
 
-from tests.package.support import AWKWARD, run_script
+from hop_tasks.versions import Version
+from tests.package.support import AWKWARD, generate, run_script
+
+
+@pytest.fixture(scope="session")
+def server(server_url: str) -> Iterator[Engine]:
+    """The server's maintenance database."""
+    engine = create_engine(server_url, isolation_level="AUTOCOMMIT")
+    yield engine
+    engine.dispose()
+
+
+@contextmanager
+def temporary_database(server: Engine, template: str = "template0") -> Iterator[Engine]:
+    """A copy of a database, dropped at the end."""
+    name = f"package_{secrets.token_hex(4)}"
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    # Without the conversions that SQLAlchemy switches on if a database has hstore when it connects.
+    engine = create_engine(server.url.set(database=name), use_native_hstore=False)
+    yield engine
+    engine.dispose()
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name}"))
 
 
 @pytest.fixture
-def make_engine(server_url: str) -> Iterator[Callable[[], Engine]]:
+def make_engine(server: Engine) -> Iterator[Callable[[], Engine]]:
     """Makes empty databases, which are dropped at the end."""
-    server = create_engine(server_url, isolation_level="AUTOCOMMIT")
-    made: list[Engine] = []
-
-    def make() -> Engine:
-        name = f"package_{secrets.token_hex(4)}"
-        with server.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0"))
-        made.append(create_engine(make_url(server_url).set(database=name)))
-        return made[-1]
-
-    yield make
-    with server.connect() as connection:
-        for engine in made:
-            engine.dispose()
-            connection.execute(text(f"DROP DATABASE {engine.url.database}"))
-    server.dispose()
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(temporary_database(server))
 
 
 @pytest.fixture
@@ -49,12 +59,28 @@ def connection(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+@pytest.fixture(scope="session")
+def awkward_database(server: Engine) -> Iterator[str]:
+    """The name of a database with everything that is hard to write as Python, to make copies of."""
+    with temporary_database(server) as engine:
+        with engine.begin() as connection:
+            run_script(connection, AWKWARD.read_text(encoding="utf-8"))
+        engine.dispose()
+        yield str(engine.url.database)
+
+
+@pytest.fixture(scope="session")
+def awkward_source(server: Engine, awkward_database: str) -> str:
+    """The text of its generated module, at release 1.2.0."""
+    with temporary_database(server, awkward_database) as engine, engine.connect() as connection:
+        return generate(connection, Version(1, 2, 0))
+
+
 @pytest.fixture
-def awkward(connection: Connection) -> Connection:
+def awkward(server: Engine, awkward_database: str) -> Iterator[Connection]:
     """A connection to a database with everything that is hard to write as Python."""
-    run_script(connection, AWKWARD.read_text(encoding="utf-8"))
-    connection.commit()
-    return connection
+    with temporary_database(server, awkward_database) as engine, engine.connect() as connection:
+        yield connection
 
 
 @pytest.fixture

