@@ -5,14 +5,15 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import psycopg2
 import pytest
 from sqlalchemy import make_url
 
 from hop_tasks import Project, apply_release, prepare_release, release_prepared
-from hop_tasks.database.activity import note_writes
 from hop_tasks.database.admin import drop_database
 from hop_tasks.database.engines import Database
 from tests.playground import Playground
@@ -41,12 +42,33 @@ Make = Callable[["Shelf", Playground], Playground]
 
 
 @dataclass(frozen=True)
+class ShelvedDatabase:
+    """A database of a place; `is_counted` if hop has noted how many rows were written to it."""
+
+    name: str
+    comment: str | None
+    is_counted: bool
+
+    @classmethod
+    def of(cls, place: Playground, name: str) -> ShelvedDatabase:
+        """A database of a place, by its name."""
+        url = url_beside(place, name)
+        ((comment, is_counted),) = place.sql(
+            "SELECT shobj_description(oid, 'pg_database'), to_regclass('half_orm_meta.hop_writes') IS NOT NULL "
+            "FROM pg_database WHERE datname = current_database()",
+            url,
+        )
+        return cls(name, comment, is_counted)
+
+
+@dataclass(frozen=True)
 class Shelf:
     """What was made so far, on one server."""
 
     folder: Path
     server_url: str
     made: dict[str, Playground] = field(default_factory=dict)
+    databases: dict[str, tuple[ShelvedDatabase, ...]] = field(default_factory=dict)
 
     def shared(self, make: Make) -> Playground:
         """The place that `make` makes. Whoever uses it leaves it as it is."""
@@ -84,20 +106,21 @@ class Shelf:
 
     def _copy_databases(self, source: Playground, to: Playground) -> None:
         old, new = database_of(source), database_of(to)
-        for name in sorted(source.databases()):
-            copied = name.replace(old, new)
-            comment = source.sql(
-                f"SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = '{name}'"
-            )
-            maintain(to, f'CREATE DATABASE "{copied}" TEMPLATE "{name}"')
-            if comment[0][0]:
-                maintain(to, f"COMMENT ON DATABASE \"{copied}\" IS '{comment[0][0].replace(old, new)}'")
-            database = Database(make_url(self.server_url).set(database=copied))
-            url = url_beside(to, copied)
-            if to.sql("SELECT to_regclass('half_orm_meta.hop_writes') IS NOT NULL", url) == [(True,)]:
-                # PostgreSQL does not copy the counters that hop goes by.
-                with database.administer() as admin:
-                    note_writes(admin, database)
+        if source.url not in self.databases:
+            self.databases[source.url] = tuple(ShelvedDatabase.of(source, name) for name in sorted(source.databases()))
+        shelved = self.databases[source.url]
+        statements = []
+        for database in shelved:
+            copied = database.name.replace(old, new)
+            statements.append(f'CREATE DATABASE "{copied}" TEMPLATE "{database.name}"')
+            if database.comment:
+                statements.append(f"COMMENT ON DATABASE \"{copied}\" IS '{database.comment.replace(old, new)}'")
+        maintain(to, *statements)
+        for database in shelved:
+            if database.is_counted:
+                # PostgreSQL does not copy the counters that hop goes by: nothing has been written to the copy yet.
+                writes = "UPDATE half_orm_meta.hop_writes SET writes = 0"
+                to.sql(writes, url_beside(to, database.name.replace(old, new)))
 
 
 @pytest.fixture(scope="session")
@@ -117,9 +140,13 @@ def url_beside(place: Playground, name: str) -> str:
     return make_url(place.url).set(database=name).render_as_string(hide_password=False)
 
 
-def maintain(place: Playground, statement: str) -> None:
-    """Run a statement about databases as a whole."""
-    place.sql(statement, url_beside(place, "postgres"))
+def maintain(place: Playground, *statements: str) -> None:
+    """Run statements about databases as a whole."""
+    with closing(psycopg2.connect(url_beside(place, "postgres"))) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
 
 
 def shop(shelf: Shelf, play: Playground) -> Playground:

@@ -163,7 +163,7 @@ class TestProduction:
         url = other_database()
         maintain(project, f"CREATE DATABASE {make_url(url).database}")
         place = Playground(project.folder, url).production()
-        place.hop("upgrade").fails(7, "0.0.1", "no release")
+        place.hop("upgrade").fails(12, "0.0.1", "no release")
         assert place.sql("SELECT to_regclass('a')") == [(None,)]
 
     def test_a_restore_can_be_taken_back(self, project: Playground, other_database: Callable[[], str]) -> None:

@@ -224,7 +224,7 @@ class TestReleasesThatMustNotBeTrusted:
         mover.git("tag", "--force", "-a", "-m", "moved", "0.0.2", "0.0.3^{}")
         mover.git("push", "--quiet", "--force", "origin", "0.0.2")
         before = state(place)
-        place.hop("upgrade").fails(4, "0.0.2", "moved")
+        place.hop("upgrade").fails(11, "0.0.2", "moved")
         assert state(place) == before
 
     def test_patch_files_that_do_not_fit_their_manifest(self, shelf: Shelf, play: Playground) -> None:
@@ -234,15 +234,15 @@ class TestReleasesThatMustNotBeTrusted:
         place.commit("not what was released")
         place.git("tag", "--force", "-a", "-m", "0.0.2", "0.0.2")
         before = state(place)
-        found = place.hop("upgrade", "--no-fetch").fails(7, "0.0.2", "not what was sealed")
+        found = place.hop("upgrade", "--no-fetch").fails(13, "0.0.2", "not what was sealed")
         assert "Patches/0/0/2/01_double.sql, Patches/0/0/2/02_more.sql" in found.err
         assert state(place) == before
 
-    def test_a_database_at_a_release_that_the_repository_does_not_know(self, shelf: Shelf) -> None:
+    def test_a_database_ahead_of_the_repository(self, shelf: Shelf) -> None:
         place = shelf.shared(production)
         place.sql("INSERT INTO half_orm_meta.hop_release (major, minor, patch) VALUES (7, 0, 0)")
         try:
-            place.hop("upgrade").fails(7, "at 7.0.0", "does not know")
+            place.hop("upgrade").fails(16, "at 7.0.0", "ahead of this repository", "git fetch")
         finally:
             place.sql("DELETE FROM half_orm_meta.hop_release WHERE major = 7")
 
@@ -261,7 +261,8 @@ class TestBaseline:
         assert place.sql("SELECT production FROM half_orm_meta.database") == [(True,)]
         assert len(backups(place)) == 1
         assert "from 0.0.1 to 0.0.3" in done.out
-        place.hop("upgrade", "--baseline", "0.0.1").fails(7, "has a registry", "0.0.3")
+        assert "nothing to do" in place.hop("upgrade", "--baseline", "0.0.1").succeeds().out
+        place.hop("upgrade", "--baseline", "0.0.2").fails(7, "has a registry", "0.0.3")
 
     def test_a_database_of_another_schema_is_refused_with_the_names(self, clone_of_production: Playground) -> None:
         place = clone_of_production

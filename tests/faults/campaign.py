@@ -1,0 +1,134 @@
+"""Which commands are interrupted, where, and how."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import hop_tasks
+from tests.faults import places
+from tests.playground import Playground
+from tests.workflows.shelf import Shelf, database_of, maintain
+
+
+class Fault(Enum):
+    """What goes wrong while a command is at a checkpoint."""
+
+    KILL = "hop is killed with SIGKILL"
+    TERMINATE = "the server ends the sessions of hop"
+    CRASH = "the server stops at once, and is started again"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A command that is interrupted.
+
+    Attributes:
+        name: for a person.
+        command: what hop is given.
+        place: where.
+        checkpoints: those that it comes to.
+        before: what is done there before it.
+        once: whether it is refused where its work is done already.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    place: Callable[[Shelf, Playground], Playground]
+    checkpoints: tuple[str, ...]
+    before: Callable[[Playground], None] = lambda _place: None
+    once: bool = False
+
+
+DEPLOYING = (
+    "deploy.before_begin",
+    "file.before",
+    "file.after",
+    "deploy.before_registry",
+    "deploy.after_registry",
+    "deploy.before_commit",
+    "deploy.at_commit",
+    "deploy.after_commit",
+)
+STEPPING = (
+    "journal.before_plan",
+    "journal.after_plan",
+    "step.before",
+    "step.after",
+    "step.marked",
+    "psql.before",
+    "psql.after",
+)
+BACKING_UP = (
+    "backup.before_dump",
+    "backup.after_dump",
+    "backup.before_rename",
+    "backup.between_renames",
+    "backup.after_rename",
+)
+SWAPPING = ("swap.before_begin", "swap.between_renames", "swap.before_commit", "swap.after_commit")
+RESTORING = (
+    "restore.before_create",
+    "restore.after_create",
+    "restore.after_load",
+    "restore.before_swap",
+    "restore.after_swap",
+)
+
+PREPARING = (
+    "prepare.before_push",
+    "prepare.after_push",
+    "prepare.before_refs",
+    "prepare.after_refs",
+    "prepare.after_switch",
+)
+PUBLISHING = (
+    "release.before_tag_object",
+    "publish.before_push",
+    "publish.after_push",
+    "publish.before_refs",
+    "publish.after_refs",
+    "publish.after_switch",
+    "publish.before_branch",
+    "publish.after_branch",
+)
+
+
+def upgrade(place: Playground) -> None:
+    """With the backup that comes of it."""
+    place.hop("upgrade").succeeds()
+
+
+def upgrade_and_drop(place: Playground) -> None:
+    """With nothing left but the backup."""
+    upgrade(place)
+    maintain(place, f"DROP DATABASE {database_of(place)}")
+
+
+SCENARIOS = (
+    Scenario("upgrade", ("upgrade",), places.behind, ("lock.held", "audit.begun", *BACKING_UP, *DEPLOYING, *STEPPING)),
+    Scenario("begin", ("upgrade",), places.empty, ("found.before_commit", "found.after_commit")),
+    Scenario("restore", ("restore", "0.0.1"), places.behind, (*RESTORING, *SWAPPING), before=upgrade),
+    Scenario("return", ("restore", "0.0.1"), places.behind, ("restore.between_renames",), before=upgrade_and_drop),
+    Scenario("apply", ("apply",), places.changed, ("deploy.before_commit", "deploy.after_commit", *SWAPPING)),
+    Scenario("undo", ("undo",), places.ready, SWAPPING, once=True),
+    Scenario("prepare", ("prepare", "-l", "patch", "-m", "next", "--push"), places.idle, PREPARING, once=True),
+    Scenario("release", ("release", "--push"), places.ready, PUBLISHING, once=True),
+)
+
+
+def checkpoints_of(package: Path) -> set[str]:
+    """The names of all checkpoints in a package's source."""
+    names = set()
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "checkpoint":
+                assert isinstance(node.args[0], ast.Constant), f"{path}:{node.lineno}: a name that cannot be read here"
+                names.add(str(node.args[0].value))
+    return names
+
+
+SOURCE = Path(hop_tasks.__file__).parent

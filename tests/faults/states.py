@@ -1,0 +1,82 @@
+"""What a place looks like from outside, to compare one where something went wrong with one where nothing did."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from sqlalchemy import make_url
+
+from hop_tasks.catalog import read_catalog
+from hop_tasks.database.engines import Database
+from tests.playground import Playground
+from tests.workflows.shelf import database_of
+
+REGISTRY = """
+    SELECT concat_ws('.', major, minor, patch), changelog, "commit", checksum, tag, tree
+    FROM half_orm_meta.hop_release ORDER BY major, minor, patch
+"""
+TABLES = """
+    SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables
+    WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'half_orm_meta') ORDER BY 1
+"""
+
+
+@dataclass(frozen=True)
+class State:
+    """The state of a place.
+
+    Attributes:
+        fingerprint: of the catalog.
+        rows: table -> hash over its rows.
+        registry: release, message, commit, checksum, tag and tree of each row.
+        refs, origin: the refs of the repository and of its origin, with their commits.
+        changes: what Git says of the work tree.
+        beside: the kinds of databases that hop keeps beside this one.
+        running: attempts and steps that are said to be running.
+    """
+
+    fingerprint: str
+    rows: dict[str, str]
+    registry: tuple[tuple[object, ...], ...]
+    refs: str
+    origin: str
+    changes: str
+    beside: tuple[str, ...]
+    running: int
+
+
+def state_of(place: Playground) -> State:
+    """The state of a place, all of which must be the same however often the work was interrupted."""
+    with Database(make_url(place.url).set(drivername="postgresql+psycopg2")).connect() as connection:
+        fingerprint = read_catalog(connection).fingerprint
+    rows = {}
+    for (table,) in place.sql(TABLES):
+        text = place.sql(f'SELECT string_agg(t::text, chr(10) ORDER BY t::text COLLATE "C") FROM {table} AS t')[0][0]
+        rows[table] = hashlib.sha256((text or "").encode()).hexdigest()
+    running = place.sql(
+        "SELECT (SELECT count(*) FROM half_orm_meta.hop_attempt WHERE state = 'running')"
+        " + (SELECT count(*) FROM half_orm_meta.hop_step WHERE state <> 'done')"
+    )
+    origin = place.folder.parent / "origin.git"
+    return State(
+        fingerprint,
+        rows,
+        tuple(place.sql(REGISTRY)),
+        place.refs(),
+        place.git("-C", str(origin), "for-each-ref") if origin.exists() else "",
+        place.git("status", "--porcelain"),
+        _beside(place),
+        running[0][0],
+    )
+
+
+def _beside(place: Playground) -> tuple[str, ...]:
+    own = database_of(place)
+    names = sorted(name.removeprefix(own) for name in place.databases() if name != own)
+    return tuple(sorted({"_replaced" if name.startswith("_replaced_") else name for name in names}))
+
+
+def attempts_of(place: Playground) -> list[str]:
+    """The states of the attempts that the database's audit has, in their order."""
+    return [row[0] for row in place.sql("SELECT state FROM half_orm_meta.hop_attempt ORDER BY id")]
