@@ -29,9 +29,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """The test suite, on each Python and each PostgreSQL that is there."""
+    """The test suite, on each Python and each PostgreSQL that is there, with hop started anew each time."""
     session.install("-e", ".[dev]")
-    session.run("python", "-m", "pytest", "-n", "auto", "--every-server", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "auto", "--every-server", "--cold", *session.posargs)
 
 
 @nox.session
@@ -41,6 +41,15 @@ def versions(session: nox.Session, sqlalchemy: str, invoke: str) -> None:
     """The test suite with the oldest and the newest SQLAlchemy and Invoke."""
     session.install("-e", ".[dev]", sqlalchemy, invoke)
     session.run("python", "-m", "pytest", "-n", "auto", "--every-server", *session.posargs)
+
+
+@nox.session
+def campaign(session: nox.Session) -> None:
+    """The long campaigns: every fault at every checkpoint, and many random cycles."""
+    session.install("-e", ".[dev]")
+    session.run(
+        "python", "-m", "pytest", "-n", "auto", "--campaign", "tests/faults", "tests/properties", *session.posargs
+    )
 
 
 @nox.session
