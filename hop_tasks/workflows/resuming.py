@@ -35,15 +35,21 @@ def require_begun_first(workspace: Workspace, missing: Sequence[Deployable]) -> 
         begun = begun_release(connection)
     if begun is None:
         return
+    hint = f"bring back the tag {begun.version} that was begun; or hop restore brings back the state before it"
     if missing and missing[0].version == begun.version:
         if _planned(missing[0]) == [(step.title, step.checksum) for step in begun.steps]:
             return
         found = f"release {begun.version} has other steps now"
+    elif missing:
+        found = f"the next release is {missing[0].version}"
+    elif begun.version in workspace.repository.refs().released:
+        found = "nothing else can be done before it is whole"
+        hint = "hop upgrade goes on with it; or hop restore brings back the state before it"
     else:
-        found = f"the next release is {missing[0].version}" if missing else f"release {begun.version} is not here"
+        found = f"release {begun.version} is not here"
     raise StateError(
         f"{begun.version} was begun on {workspace.database.name} and {_extent(begun)}; {found}; nothing was changed",
-        hint=f"bring back the tag {begun.version} that was begun; or hop restore brings back the state before it",
+        hint=hint,
     )
 
 
