@@ -38,7 +38,7 @@ class SmallDisk:
 
     def read_only(self, wanted: bool) -> None:
         """Let nobody write to it, or everybody again."""
-        subprocess.run(["mount", "-o", f"remount,{'ro' if wanted else 'rw'}", self.folder], check=True)
+        subprocess.run(["mount", "-o", f"remount,bind,{'ro' if wanted else 'rw'}", self.folder], check=True)
 
     def free(self) -> int:
         """The pages that are free."""
