@@ -9,6 +9,7 @@ from __future__ import annotations
 import compileall
 import os
 import secrets
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -41,6 +42,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell has what it starts in the background ignore Ctrl-C, and so would each hop that the tests interrupt.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         # As pip does; without it, and with PYTHONDONTWRITEBYTECODE, every process of hop would compile all of it anew.
         compileall.compile_dir(str(Path(hop_tasks.__file__).parent), quiet=2)
