@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.playground import Playground
-from tests.workflows.shelf import Shelf, applied, clone, database_of, maintain, published, with_origin
+from tests.workflows.shelf import Shelf, applied, clone, database_of, maintain, published, release_here, with_origin
 
 DATES = {"GIT_AUTHOR_DATE": "2026-01-02T03:04:05Z", "GIT_COMMITTER_DATE": "2026-01-02T03:04:05Z"}
 
@@ -19,12 +19,7 @@ STEPS = {
 def releases(shelf: Shelf, play: Playground) -> Playground:
     """The three releases of the shop, and 0.0.4, which is more than one transaction; origin has them."""
     place = shelf.copy(published, play)
-    place.hop("prepare", "-l", "patch", "-m", "steps").succeeds()
-    for name, text in STEPS.items():
-        place.write(f"Patches/0/0/4/{name}", text)
-    place.hop("apply").succeeds()
-    place.commit("write 0.0.4")
-    place.hop("release", "--push").succeeds()
+    release_here(place, STEPS, push=True)
     return place
 
 

@@ -18,7 +18,8 @@ from tests.faults.disks import UNSHARE, SmallDisk, may_mount, may_unshare, small
 from tests.faults.places import changed, idle, ready
 from tests.faults.states import State, attempts_of, state_of
 from tests.playground import SCRIPTS, Playground
-from tests.workflows.backing import at, backed_up_at, files_in
+from tests.workflows.backing import backed_up_at, files_in
+from tests.workflows.calling import project_of
 from tests.workflows.shelf import Make, Shelf, production
 
 REPOSITORY, ORIGIN = 4, "origin.git"
@@ -69,7 +70,7 @@ def undisturbed(shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> Calla
 
             def done(shelf: Shelf, play: Playground) -> Playground:
                 place = shelf.copy(command.make, play)
-                with at(place) as project:
+                with project_of(place) as project:
                     command.call(project)
                 return place
 
@@ -111,7 +112,7 @@ def succeeds_in_the_end(place: Playground, command: Command, disk: SmallDisk, *,
     for pages in range(0, 100, step):
         disk.leave(pages)
         try:
-            with at(place) as project:
+            with project_of(place) as project:
                 command.call(project)
             return said
         except HopError as error:
@@ -222,7 +223,7 @@ class TestOrigin:
         before = shown(place)
         hook = place.write(f"../{ORIGIN}/hooks/pre-receive", "#!/bin/sh\necho 'not on a Friday' >&2\nexit 1\n")
         hook.chmod(0o755)
-        with at(place) as project:
+        with project_of(place) as project:
             with pytest.raises(HopError, match=r"origin refused the push.*not on a Friday") as refused:
                 command.call(project)
             assert refused.value.exit_code == REPOSITORY

@@ -56,7 +56,7 @@ def origin_and_clones(shelf: Shelf, play: Playground) -> Playground:
     play = play.with_variables(HOP_GENERATOR="none", HOP_TESTS="none")
     play.hop("new", "shop", "--devel").succeeds()
     ann = with_origin(play.inside("shop"))
-    release_here(ann, "01_start.sql", START)
+    release_here(ann, {"01_start.sql": START})
     ann.git("push", "--quiet", "--follow-tags", "origin", "hop_main")
     url = make_url(ann.url).set(database=f"{database_of(ann)}_{PRODUCTION}").render_as_string(hide_password=False)
     production = clone(ann, PRODUCTION, url).production()

@@ -4,53 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from hop_tasks import Project, Restored, restore_database
+from hop_tasks import Restored, restore_database
 from hop_tasks.backups import Backup
 from hop_tasks.versions import Version
 from hop_tasks.workflows.backing_up import back_up
 from hop_tasks.workflows.workspace import Workspace
 from tests.playground import Playground
+from tests.workflows.calling import project_of
+from tests.workflows.diary import Diary
 from tests.workflows.shelf import database_of, url_beside
-
-
-@dataclass
-class Diary:
-    """A reporter that remembers."""
-
-    lines: list[tuple[str, str]] = field(default_factory=list)
-
-    def step(self, text: str) -> None:
-        self.lines.append(("step", text))
-
-    def note(self, text: str) -> None:
-        self.lines.append(("note", text))
-
-    def warn(self, text: str) -> None:
-        self.lines.append(("warn", text))
-
-    def told(self, kind: str) -> str:
-        return "\n".join(text for found, text in self.lines if found == kind)
-
-
-@contextmanager
-def at(place: Playground) -> Iterator[Project]:
-    """The project of a place, with the place's variables."""
-    with pytest.MonkeyPatch.context() as patch:
-        for variable, value in place.environment.items():
-            patch.setenv(variable, value)
-        yield Project.find(place.folder)
 
 
 @contextmanager
 def workspace_at(place: Playground, diary: Diary | None = None) -> Iterator[tuple[Workspace, Any]]:
     """The workspace of a place under its lock, and the connection to the maintenance database."""
-    with at(place) as project:
+    with project_of(place) as project:
         workspace = Workspace.open(project, diary or Diary())
         with workspace.locked("upgrade") as admin:
             yield workspace, admin
@@ -69,7 +40,7 @@ def backup_of(place: Playground) -> Backup:
 
 
 def restored_at(place: Playground, wanted: str = "0.0.1", diary: Diary | None = None, **flags: bool) -> Restored:
-    with at(place) as project:
+    with project_of(place) as project:
         return restore_database(project, wanted, reporter=diary or Diary(), **flags)
 
 

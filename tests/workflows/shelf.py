@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -178,22 +178,23 @@ def published(shelf: Shelf, play: Playground) -> Playground:
     """Three releases, which a bare origin has too: a table, prices doubled, a rule about prices."""
     place = with_origin(shelf.copy(shop, play)).with_variables(HOP_TESTS="none")
     for name, text in (("01_customer.sql", CUSTOMER), ("01_double.sql", DOUBLE), ("01_cheap.sql", CHEAP)):
-        release_here(place, name, text)
+        release_here(place, {name: text})
     place.git("push", "--quiet", "--follow-tags", "origin", "hop_main")
     return place
 
 
-def release_here(place: Playground, name: str, text: str) -> None:
-    """A release with one file, by the library: without the start of a process for each step."""
+def release_here(place: Playground, files: Mapping[str, str], *, push: bool = False) -> None:
+    """A release with some files, by the library: without the start of a process for each step."""
     with pytest.MonkeyPatch.context() as patch:
         for variable, value in place.environment.items():
             patch.setenv(variable, value)
         project = Project.find(place.folder)
         version = prepare_release(project, "patch", "a patch release").version
-        place.write(f"Patches/{version.folder}/{name}", text)
+        for name, text in files.items():
+            place.write(f"Patches/{version.folder}/{name}", text)
         apply_release(project)
         place.commit(f"write {version}")
-        release_prepared(project)
+        release_prepared(project, push=push)
 
 
 def production(shelf: Shelf, play: Playground) -> Playground:

@@ -26,7 +26,9 @@ from hop_tasks.versions import Version
 from hop_tasks.workflows.backing_up import require_able_to_back_up
 from hop_tasks.workflows.backups import Pruned, list_backups, prune_backups
 from tests.playground import Playground
-from tests.workflows.backing import Diary, at, backed_up_at, backup_of, files_in, restored_at, workspace_at
+from tests.workflows.backing import backed_up_at, backup_of, files_in, restored_at, workspace_at
+from tests.workflows.calling import project_of
+from tests.workflows.diary import Diary
 from tests.workflows.shelf import Shelf, database_of, maintain, production, url_beside
 
 
@@ -350,7 +352,7 @@ class TestCommand:
         comment = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"
         for mark in (place.sql(comment)[0][0], f'hop: {{"kind": "work", "of": "{name}"}}'):
             maintain(place, f"COMMENT ON DATABASE {name} IS '{mark}'")
-            with at(place) as project:
+            with project_of(place) as project:
                 assert list_backups(project).replaced == ()
                 assert prune_backups(project, reporter=Diary()) == Pruned()
             assert place.sql("SELECT count(*) FROM product") == [(1,)]
@@ -396,7 +398,7 @@ class TestDamage:
         assert (place.databases(), files_in(folder_of(place)), place.sql("SELECT * FROM product")) == before
 
     def backups(self, place: Playground) -> tuple[Backup, Backup]:
-        with at(place) as project:
+        with project_of(place) as project:
             folder, file = (entry.backup for entry in list_backups(project).backups)
         return file, folder
 

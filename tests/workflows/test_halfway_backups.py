@@ -8,7 +8,9 @@ from hop_tasks import apply_release, list_backups, prepare_release, release_prep
 from hop_tasks.backups import Backup
 from hop_tasks.errors import BackupError, PatchError
 from tests.playground import Playground
-from tests.workflows.backing import Diary, at, restored_at
+from tests.workflows.backing import restored_at
+from tests.workflows.calling import project_of
+from tests.workflows.diary import Diary
 from tests.workflows.shelf import Shelf, clone, database_of, maintain, published
 
 VISIT = "SELECT to_regclass('visit') IS NOT NULL"
@@ -18,7 +20,7 @@ CLEAN, HALFWAY = [(False,)], [(True,)]
 def two_steps(shelf: Shelf, play: Playground) -> Playground:
     """0.0.4 is released on top of the three: a table, and an index built concurrently."""
     place = shelf.copy(published, play)
-    with at(place) as project:
+    with project_of(place) as project:
         prepare_release(project, "patch", "visits")
         place.write("Patches/0/0/4/01_visit.sql", "CREATE TABLE visit (id integer PRIMARY KEY);\n")
         place.write(
@@ -36,7 +38,7 @@ def place(shelf: Shelf, play: Playground) -> Playground:
     """Production at 0.0.3, with two prices that let the second step of 0.0.4 fail."""
     place = clone(shelf.copy(two_steps, play, databases=False), "production").production()
     maintain(place, f"CREATE DATABASE {database_of(place)}")
-    with at(place) as project:
+    with project_of(place) as project:
         upgrade_database(project, to="0.0.3", reporter=Diary())
     place.sql("INSERT INTO product VALUES (1, 'bell', 10), (2, 'twin', 10)")
     return place
@@ -44,14 +46,14 @@ def place(shelf: Shelf, play: Playground) -> Playground:
 
 def stopped_halfway(place: Playground) -> Diary:
     diary = Diary()
-    with at(place) as project, pytest.raises(PatchError, match="unique index"):
+    with project_of(place) as project, pytest.raises(PatchError, match="unique index"):
         upgrade_database(project, reporter=diary)
     assert place.sql(VISIT) == HALFWAY
     return diary
 
 
 def backups_of(place: Playground) -> list[Backup]:
-    with at(place) as project:
+    with project_of(place) as project:
         return [listed.backup for listed in list_backups(project).backups]
 
 
@@ -86,7 +88,7 @@ def test_the_way_back_is_the_state_before_the_first_step(place: Playground) -> N
     restored_at(place, halfway.path.name)
     assert place.sql(VISIT) == HALFWAY
     place.sql("DELETE FROM product WHERE id = 2")
-    with at(place) as project:
+    with project_of(place) as project:
         upgrade_database(project, reporter=Diary())
     assert place.releases()[-1] == "0.0.4"
 

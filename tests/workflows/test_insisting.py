@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 
 import psycopg2
 import pytest
@@ -17,29 +16,9 @@ from hop_tasks.errors import BlockedError, PatchError
 from hop_tasks.workflows.insisting import insist
 from tests.database.connecting import connect
 from tests.database.test_locks import until
+from tests.workflows.diary import Diary
 
 Session = psycopg2.extensions.connection
-
-
-@dataclass
-class Diary:
-    """A reporter that remembers, and does something when it is told to try again."""
-
-    lines: list[str] = field(default_factory=list)
-    then: Callable[[], object] = lambda: None
-
-    def step(self, text: str) -> None:
-        self.lines.append(text)
-
-    def warn(self, text: str) -> None:
-        self.lines.append(text)
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
-        self.then()
-
-    def count(self, words: str) -> int:
-        return sum(words in line for line in self.lines)
 
 
 @pytest.fixture
@@ -83,7 +62,7 @@ def altering(database: Database, admin: Connection) -> Iterator[tuple[BlockerWat
 
 def test_it_is_done_again_until_the_lock_is_free(database: Database, admin: Connection, till: Session) -> None:
     diary = Diary()
-    diary.then = lambda: till.rollback() if diary.count("trying again") == 2 else None
+    diary.then["note"] = lambda: till.rollback() if diary.count("trying again") == 2 else None
     with altering(database, admin) as (watch, act):
         done = insist(act, retries=5, watch=watch, terminate=False, admin=admin, reporter=diary, first_pause=0.01)
     assert done == "altered"

@@ -13,7 +13,6 @@ import pytest
 from sqlalchemy import make_url
 
 from hop_tasks import (
-    Project,
     apply_release,
     create_project,
     initialise_project,
@@ -27,6 +26,7 @@ from hop_tasks import (
 from hop_tasks.database.locks import lock_key
 from hop_tasks.errors import LockedError
 from tests.playground import SCRIPTS, Playground
+from tests.workflows.calling import project_of
 from tests.workflows.shelf import Shelf, applied, database_of, maintain, prepared, production, url_beside
 
 ALL = ["0.0.0", "0.0.1", "0.0.2", "0.0.3"]
@@ -39,15 +39,6 @@ def held_lock(place: Playground) -> Iterator[None]:
     with closing(psycopg2.connect(url_beside(place, "postgres"), application_name="ann")) as session:
         session.cursor().execute("SELECT pg_advisory_lock(%s)", (lock_key(database_of(place)),))
         yield
-
-
-@contextmanager
-def environment_of(place: Playground) -> Iterator[Project]:
-    """The project of a place, with the variables that belong to it."""
-    with pytest.MonkeyPatch.context() as patch:
-        for variable, value in place.environment.items():
-            patch.setenv(variable, value)
-        yield Project.find(place.folder)
 
 
 @contextmanager
@@ -84,7 +75,7 @@ class TestRefused:
     def test_every_command_of_development(self, shelf: Shelf, play: Playground) -> None:
         place = shelf.copy(applied, play)
         before = place.refs(), place.databases()
-        with held_lock(place), environment_of(place) as project:
+        with held_lock(place), project_of(place) as project:
             commands: list[tuple[str, Callable[[], object]]] = [
                 ("apply", lambda: apply_release(project)),
                 ("undo", lambda: undo_release(project)),
@@ -100,7 +91,7 @@ class TestRefused:
 
     def test_every_command_of_production(self, shelf: Shelf, play: Playground) -> None:
         place = shelf.copy(production, play)
-        with held_lock(place), environment_of(place) as project:
+        with held_lock(place), project_of(place) as project:
             for command in (lambda: upgrade_database(project), lambda: restore_database(project, "0.0.1")):
                 with pytest.raises(LockedError, match="ann"):
                     command()
@@ -172,6 +163,31 @@ class TestWaiting:
         assert "applying" not in out
         assert place.releases() == ALL
         assert place.sql("SELECT price FROM product WHERE id = 7") == [(140,)], "doubled once"
+
+
+class TestLost:
+    """The session that holds the lock ends while hop works: somebody else may be at work from then on."""
+
+    def test_nothing_is_swapped(self, shelf: Shelf, play: Playground) -> None:
+        place = shelf.copy(production, play)
+        place.hop("upgrade").succeeds()
+        folder = play.folder / "checkpoint"
+        folder.mkdir()
+        with started(
+            place.with_variables(HOP_TESTING_CHECKPOINT=f"restore.before_swap={folder}"), "restore", "0.0.1"
+        ) as process:
+            until(process, (folder / "reached").exists)
+            ending = (
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'hop restore %s %%'"
+            )
+            maintain(place, ending % database_of(place))
+            (folder / "go").touch()
+            _, err = process.communicate(timeout=120)
+        assert process.returncode == 8, err
+        assert "the session that holds the lock" in err
+        assert place.releases() == ALL, "it serves as before"
+        place.hop("restore", "0.0.1").succeeds()
+        assert place.releases() == ALL[:2]
 
 
 class TestKilled:

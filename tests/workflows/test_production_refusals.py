@@ -32,7 +32,8 @@ from hop_tasks.database.admin import drop_database
 from hop_tasks.database.engines import Database
 from hop_tasks.workflows.server import stop_server
 from tests.playground import Playground
-from tests.workflows.backing import at, files_in
+from tests.workflows.backing import files_in
+from tests.workflows.calling import project_of
 from tests.workflows.shelf import Shelf, applied, database_of, maintain, production, url_beside
 
 WRONG_MODE, WRONG_SETTING, WRONG_STATE = 6, 3, 7
@@ -155,7 +156,7 @@ def test_nothing_of_it_is_touched_from_a_place_of_development(live: tuple[Live, 
     files, refs = files_in(place.folder / "Patches"), place.refs()
     code = wanted.stamped if is_stamped else wanted.unknown
     try:
-        with at(place) as project:
+        with project_of(place) as project:
             if code is None:
                 wanted.call(project, place)
             else:
@@ -225,7 +226,7 @@ class TestPlace:
         stamped = shelf.shared(production)
         before = stamped.releases(), stamped.databases(), stamped.refs()
         for call in (apply_release, undo_release, release_prepared, lambda it: prepare_release(it, "patch")):
-            with at(stamped) as project, pytest.raises(HopError) as refused:
+            with project_of(stamped) as project, pytest.raises(HopError) as refused:
                 call(project)  # type: ignore[operator]
             assert refused.value.exit_code == WRONG_MODE
         assert (stamped.releases(), stamped.databases(), stamped.refs()) == before

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.playground import Playground
-from tests.workflows.backing import Diary, backup_of, everything, restored_at
+from tests.workflows.backing import backup_of, everything, restored_at
+from tests.workflows.diary import Diary
 from tests.workflows.shelf import Shelf, database_of, maintain, production, url_beside
 
 RICH = """

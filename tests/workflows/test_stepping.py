@@ -21,6 +21,7 @@ from hop_tasks.workflows.deploying import Deployed, deploy
 from hop_tasks.workflows.manner import InterruptedStep, Manner
 from hop_tasks.workflows.reading import Deployable
 from tests.database.connecting import connect
+from tests.workflows.diary import Diary
 
 VERSION = Version(0, 0, 1)
 RAISE = "\\set one 1\nUPDATE product SET price = price + :one;\n"
@@ -34,24 +35,6 @@ SCHEMA = """
 
 class Killed(BaseException):
     """Stands for SIGKILL: nothing of hop runs after it."""
-
-
-@dataclass
-class Diary:
-    """A reporter that remembers, and does something at the first warning."""
-
-    lines: list[str] = field(default_factory=list)
-    then: Callable[[], object] = lambda: None
-
-    def step(self, text: str) -> None:
-        self.lines.append(text)
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
-
-    def warn(self, text: str) -> None:
-        self.lines.append(text)
-        self.then()
 
 
 @dataclass
@@ -215,7 +198,7 @@ def test_an_index_whose_building_could_not_have_a_lock_is_built_again(scene: Sce
     scene.files = {"01.sql": "SET lock_timeout = '100ms';\nCREATE INDEX CONCURRENTLY made ON product (price);\n"}
     with closing(connect(scene.database.url)) as till:
         till.cursor().execute("INSERT INTO product VALUES (20)")
-        scene.diary.then = till.rollback
+        scene.diary.then["warn"] = till.rollback
         scene.deploy()
     assert any("invalid index public.made" in line for line in scene.diary.lines)
     assert scene.ask("SELECT indisvalid FROM pg_index WHERE indexrelid = 'made'::regclass") == [True]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.playground import Playground
-from tests.workflows.shelf import Shelf, clone, database_of, maintain, published
+from tests.workflows.shelf import Shelf, clone, database_of, maintain, published, release_here
 
 TABLE = "CREATE TABLE visit (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, customer integer NOT NULL);\n"
 INDEX = "SET search_path = public;\nCREATE UNIQUE INDEX CONCURRENTLY product_price ON product (price);\n"
@@ -16,17 +16,8 @@ STATE = "ALTER TYPE workshop.state ADD VALUE 'lost';\nINSERT INTO workshop.job (
 def stepped(shelf: Shelf, play: Playground) -> Playground:
     """0.0.4 is released on top of the three: a table, an index built concurrently, a psql file, an enum's value."""
     place = shelf.copy(published, play)
-    place.hop("prepare", "-l", "patch", "-m", "steps").succeeds()
-    for name, text in (
-        ("01_visit.sql", TABLE),
-        ("02_price.sql", INDEX),
-        ("03_sale.psql", SALE),
-        ("04_lost.sql", STATE),
-    ):
-        place.write(f"Patches/0/0/4/{name}", text)
-    place.hop("apply").succeeds()
-    place.commit("write 0.0.4")
-    place.hop("release", "--push").succeeds()
+    files = {"01_visit.sql": TABLE, "02_price.sql": INDEX, "03_sale.psql": SALE, "04_lost.sql": STATE}
+    release_here(place, files, push=True)
     return place
 
 
