@@ -9,11 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from invoke.exceptions import Exit, ParseError
-from invoke.program import Program
-
+from hop_tasks.deferring import imported_on_call, imported_on_use
 from hop_tasks.errors import HopError, ProjectError, UsageError
-from hop_tasks.project import SETTINGS_FILE, read_settings_file
+
+# Invoke needs YAML for a configuration in YAML only, and mock objects, with asyncio behind them, in tests only: a third
+# of the time that it takes to import.
+with imported_on_use("invoke.vendor.yaml"), imported_on_call("unittest.mock"):
+    from invoke.exceptions import Exit, ParseError
+    from invoke.program import Program
+
 from hop_tasks.tasks.collection import namespace
 
 HELP_FLAGS = ("-h", "--help")
@@ -35,6 +39,13 @@ class HopProgram(Program):
             # Whoever read the output has enough of it; Python would complain once more while it ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
+
+    def print_version(self) -> None:
+        """The version of hop, which takes longer to find out than most else of the start-up."""
+        from hop_tasks.workflows.workspace import hop_version
+
+        self.version = hop_version()
+        super().print_version()
 
     def parse_core(self, argv: list[str] | None) -> None:
         """Invoke's own flags."""
@@ -75,6 +86,8 @@ class HopProgram(Program):
 
 def _project_folder() -> Path:
     """The project's root, whose invoke.yaml counts from any subfolder; the current directory outside a project."""
+    from hop_tasks.project import SETTINGS_FILE, read_settings_file
+
     here = Path.cwd()
     for folder in (here, *here.parents):
         try:
@@ -87,9 +100,7 @@ def _project_folder() -> Path:
 
 def make_program() -> HopProgram:
     """A new program; each reads its own command line."""
-    from hop_tasks.workflows.workspace import hop_version
-
-    return HopProgram(name="hop", binary="hop", binary_names=["hop"], namespace=namespace(), version=hop_version())
+    return HopProgram(name="hop", binary="hop", binary_names=["hop"], namespace=namespace())
 
 
 def main() -> None:
