@@ -21,4 +21,6 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     """The public names."""
-    return list(__getattr__("__all__"))  # type: ignore[call-overload]
+    from importlib import import_module
+
+    return list(import_module("hop_tasks.library").__all__)

@@ -4,39 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 
 @contextmanager
-def imported_on_use(*names: str) -> Iterator[None]:
-    """Within the context, importing a module `names` names gives a stand-in, which loads it when something is asked
-    of it. Afterwards, and for whoever has it already, it is imported as ever."""
-    with ExitStack() as stack:
-        for name in names:
-            stack.enter_context(_replaced(name, lambda module, attribute: getattr(module(), attribute)))
-        yield
+def imported_on_use(name: str, **given: object) -> Iterator[None]:
+    """Within the context, importing the module `name` gives a stand-in that loads it when something is asked of it.
 
-
-@contextmanager
-def imported_on_call(name: str) -> Iterator[None]:
-    """Within the context, `from name import function` gives a function that loads the module when it is called."""
-
-    def give(module: Callable[[], ModuleType], attribute: str) -> object:
-        def call(*arguments: Any, **options: Any) -> Any:
-            return getattr(module(), attribute)(*arguments, **options)
-
-        return call
-
-    with _replaced(name, give):
-        yield
-
-
-@contextmanager
-def _replaced(name: str, give: Callable[[Callable[[], ModuleType], str], object]) -> Iterator[None]:
-    """A stand-in for a module that is not loaded yet; `give` makes what is asked of it."""
+    What is `given` is had of the stand-in without that. Nothing happens if the module is there already; afterwards it
+    is imported as ever.
+    """
     if name in sys.modules:
         yield
         return
@@ -46,19 +26,25 @@ def _replaced(name: str, give: Callable[[Callable[[], ModuleType], str], object]
         if sys.modules.get(name) is stand_in:
             del sys.modules[name]
 
-    def load() -> ModuleType:
-        leave()
-        return import_module(name)
-
-    def ask(attribute: str) -> object:
-        if attribute.startswith("__"):
-            # What the import system asks; a module that is not loaded has no answer.
+    def load(attribute: str) -> object:
+        if attribute == "__path__":
+            # The import system asks for it; what is not loaded is no package.
             raise AttributeError(attribute)
-        return give(load, attribute)
+        leave()
+        return getattr(import_module(name), attribute)
 
-    vars(stand_in)["__getattr__"] = ask
+    vars(stand_in).update(given, __getattr__=load)
     sys.modules[name] = stand_in
     try:
         yield
     finally:
         leave()
+
+
+def imported_on_call(module: str, function: str) -> Callable[..., Any]:
+    """A function that imports the one of that name, and calls it, whenever it is called."""
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        return getattr(import_module(module), function)(*arguments, **options)
+
+    return call

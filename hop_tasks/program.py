@@ -11,10 +11,15 @@ from typing import Any
 
 from hop_tasks.deferring import imported_on_call, imported_on_use
 from hop_tasks.errors import HopError, ProjectError, UsageError
+from hop_tasks.installed import hop_version, installed_version
 
-# Invoke needs YAML for a configuration in YAML only, and mock objects, with asyncio behind them, in tests only: a third
-# of the time that it takes to import.
-with imported_on_use("invoke.vendor.yaml"), imported_on_call("unittest.mock"):
+# Of what Invoke imports this is more than half, with asyncio and the parsers of e-mail behind it; it is needed only for
+# a configuration in YAML, and for tests with a MockContext.
+with (
+    imported_on_use("invoke.vendor.yaml"),
+    imported_on_use("unittest.mock", Mock=imported_on_call("unittest.mock", "Mock")),
+    imported_on_use("importlib.metadata", version=installed_version),
+):
     from invoke.exceptions import Exit, ParseError
     from invoke.program import Program
 
@@ -41,9 +46,7 @@ class HopProgram(Program):
             sys.exit(1)
 
     def print_version(self) -> None:
-        """The version of hop, which takes longer to find out than most else of the start-up."""
-        from hop_tasks.workflows.workspace import hop_version
-
+        """The version of hop, looked for only where it is asked for."""
         self.version = hop_version()
         super().print_version()
 

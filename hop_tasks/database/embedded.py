@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from hop_tasks.database import postmaster
 from hop_tasks.errors import DatabaseError
+from hop_tasks.installed import installed_version
 from hop_tasks.report import Reporter
 
 if TYPE_CHECKING:
@@ -145,9 +146,7 @@ def _find_programs() -> Path | None:
 
 
 def _wheel_version() -> str:
-    from importlib.metadata import version
-
-    return version(DISTRIBUTION)
+    return installed_version(DISTRIBUTION)
 
 
 def _start_locked(data: Path, reporter: Reporter) -> EmbeddedServer:

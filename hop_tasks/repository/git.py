@@ -1,9 +1,14 @@
-"""The only file that imports GitPython: running git in a folder, never at a prompt."""
+"""The only file that imports GitPython: running git in a folder, never at a prompt.
+
+What changes a repository goes through GitPython. What only reads it does not, since GitPython takes longer to import
+than git takes for all that a short command wants to know.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -66,30 +71,56 @@ class GitRunner:
                     file.seek(0)
                     code, out, err = git.execute(["git", *arguments], istream=file, **options)
         except OSError as error:
-            raise RepositoryError(
-                f"git cannot be run in {self.folder}: {error}", hint="install git 2.28 or newer"
-            ) from error
+            raise self._not_run(error) from error
         result = GitResult(int(code), str(out), str(err))
-        if check and result.code:
+        return self._checked(result, arguments) if check else result
+
+    def read(self, *arguments: str, check: bool = True) -> GitResult:
+        """The same for a git command that changes nothing, and asks for no lock of Git's."""
+        try:
+            done = subprocess.run(
+                ["git", *arguments],
+                check=False,
+                cwd=self.folder,
+                env=_reading_environment(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+            )
+        except OSError as error:
+            raise self._not_run(error) from error
+        result = GitResult(done.returncode, _text(done.stdout), _text(done.stderr))
+        return self._checked(result, arguments) if check else result
+
+    def lines(self, *arguments: str) -> list[str]:
+        """The lines that a git command prints which changes nothing."""
+        return self.read(*arguments).out.splitlines()
+
+    def ask(self, *arguments: str) -> str | None:
+        """What a git command prints which changes nothing, less white space at the ends; None if it fails."""
+        result = self.read(*arguments, check=False)
+        return None if result.code else result.out.strip()
+
+    def process(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+        """A git command that changes nothing and goes on running, with pipes for its input, output and errors."""
+        try:
+            return subprocess.Popen(
+                ["git", *arguments],
+                cwd=self.folder,
+                env=_reading_environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+        except OSError as error:
+            raise self._not_run(error) from error
+
+    def _checked(self, result: GitResult, arguments: Sequence[str]) -> GitResult:
+        if result.code:
             raise RepositoryError(f"git {arguments[0]} failed in {self.folder}: {result.reason}")
         return result
 
-    def lines(self, *arguments: str) -> list[str]:
-        """The lines that a git command prints."""
-        return self.run(*arguments).out.splitlines()
-
-    def ask(self, *arguments: str) -> str | None:
-        """What a git command prints, less white space at the ends; None if it fails."""
-        result = self.run(*arguments, check=False)
-        return None if result.code else result.out.strip()
-
-    def process(self, arguments: Sequence[str]) -> Any:
-        """A git command that goes on running, with pipes for its input and output."""
-        import subprocess
-
-        return self._git().execute(
-            ["git", *arguments], as_process=True, istream=subprocess.PIPE, env=quiet_environment()
-        )
+    def _not_run(self, error: OSError) -> RepositoryError:
+        return RepositoryError(f"git cannot be run in {self.folder}: {error}", hint="install git 2.28 or newer")
 
     def _git(self) -> Git:
         try:
@@ -108,3 +139,11 @@ def quiet_environment() -> dict[str, str]:
         variables["GIT_TERMINAL_PROMPT"] = "0"
         variables["GIT_SSH_COMMAND"] = os.environ.get("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
     return variables
+
+
+def _reading_environment() -> dict[str, str]:
+    return {**os.environ, **quiet_environment(), "LANGUAGE": "C", "GIT_OPTIONAL_LOCKS": "0"}
+
+
+def _text(output: bytes) -> str:
+    return output.decode("utf-8", "surrogateescape")

@@ -29,7 +29,7 @@ class Origin:
 
     def look(self) -> Refs:
         """Its branches and tags as they are there now. Raises RepositoryError if it does not answer."""
-        result = self.repository.git.run("ls-remote", "--quiet", ORIGIN, check=False)
+        result = self.repository.git.read("ls-remote", "--quiet", ORIGIN, check=False)
         if result.code:
             raise RepositoryError(f"origin does not answer: {result.reason}", hint="git ls-remote origin")
         entries = {}

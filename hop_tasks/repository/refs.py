@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from hop_tasks.names import version_of_branch
 from hop_tasks.versions import ORIGIN_VERSION, Level, Version
@@ -32,7 +33,7 @@ class Refs:
                     refs[name[len(prefix) :]] = commit
         return cls(found[HEADS], found[TAGS], found[TRACKING])
 
-    @property
+    @cached_property
     def released(self) -> tuple[Version, ...]:
         """The versions that have a tag, lowest first."""
         return tuple(sorted(version for tag in self.tags if (version := Version.find(tag))))
@@ -42,7 +43,7 @@ class Refs:
         """The highest version that has a tag; 0.0.0 if there is none."""
         return max(self.released, default=ORIGIN_VERSION)
 
-    @property
+    @cached_property
     def in_preparation(self) -> tuple[Version, ...]:
         """The versions that have a branch, here or as last seen on origin, and no tag, lowest first."""
         released = set(self.released)

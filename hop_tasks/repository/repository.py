@@ -13,15 +13,8 @@ from hop_tasks.repository.git import GitRunner
 from hop_tasks.repository.objects import write_commit, write_tag
 from hop_tasks.repository.refs import HEADS, TAGS, Refs
 from hop_tasks.repository.switching import put_back
+from hop_tasks.repository.work_tree import WORK_TREE, Head, WorkTree
 from hop_tasks.versions import Version
-
-
-@dataclass(frozen=True)
-class Head:
-    """What is checked out: the branch, None when detached; and the commit, None before the first one."""
-
-    branch: str | None
-    commit: str | None
 
 
 @dataclass(frozen=True)
@@ -51,7 +44,12 @@ class Repository:
 
     def head(self) -> Head:
         """What is checked out."""
-        return Head(self.git.ask("symbolic-ref", "--short", "--quiet", "HEAD"), self.resolve("HEAD"))
+        found = self.git.ask("rev-parse", "HEAD^{commit}", "--symbolic-full-name", "HEAD")
+        if found is None:
+            # Before the first commit.
+            return Head(self.git.ask("symbolic-ref", "--short", "--quiet", "HEAD"), None)
+        commit, name = found.split("\n")
+        return Head(name.removeprefix(HEADS) if name.startswith(HEADS) else None, commit)
 
     def resolve(self, name: str) -> str | None:
         """The commit of a branch, tag or other name of git's, or None."""
@@ -64,26 +62,21 @@ class Repository:
 
     def author(self, commit: str) -> str:
         """The author of a commit: name and e-mail."""
-        return self.git.run("log", "-1", "--format=%an <%ae>", commit).out.strip()
+        return self.git.read("log", "-1", "--format=%an <%ae>", commit).out.strip()
 
     def is_own_commit(self, commit: str, *, parent: str, subject: str) -> bool:
         """Whether a commit has this one parent and this subject, and was made by whoever commits here now."""
-        committer = self.git.run("var", "GIT_COMMITTER_IDENT").out.rpartition(">")[0] + ">"
-        told = self.git.run("log", "-1", "--format=%P%n%s%n%cn <%ce>", "--end-of-options", commit).out.splitlines()
+        committer = self.git.read("var", "GIT_COMMITTER_IDENT").out.rpartition(">")[0] + ">"
+        told = self.git.read("log", "-1", "--format=%P%n%s%n%cn <%ce>", "--end-of-options", commit).out.splitlines()
         return told == [parent, subject, committer]
 
     def changes(self) -> tuple[str, ...]:
         """The paths that are changed, staged or untracked; none of them when the tree is clean. Writes nothing."""
-        out = self.git.run(
-            "status", "--porcelain=v1", "-z", "--untracked-files=all", environment={"GIT_OPTIONAL_LOCKS": "0"}
-        ).out
-        entries = out.split("\0")
-        paths, renamed = [], False
-        for entry in entries:
-            if entry and not renamed:
-                paths.append(entry[3:])
-            renamed = not renamed and entry[:1] in ("R", "C")
-        return tuple(paths)
+        return self.work_tree().changes
+
+    def work_tree(self) -> WorkTree:
+        """What is checked out and what is changed in it, in one go. Writes nothing."""
+        return WorkTree.parse(self.git.read(*WORK_TREE).out)
 
     def refs(self) -> Refs:
         """All branches and tags."""
@@ -100,7 +93,7 @@ class Repository:
 
     def is_ancestor(self, ancestor: str, of: str) -> bool:
         """Whether one commit is in the history of another."""
-        return self.git.run("merge-base", "--is-ancestor", ancestor, of, check=False).code == 0
+        return self.git.read("merge-base", "--is-ancestor", ancestor, of, check=False).code == 0
 
     def require_identity(self) -> None:
         """Raises RepositoryError if Git does not know whose commits it would make."""
@@ -132,7 +125,7 @@ class Repository:
     def require_not_elsewhere(self, branch: str) -> None:
         """Raises RepositoryError if another work tree has the branch checked out, which would move under it."""
         here = str(self.root.resolve())
-        for entry in self.git.run("worktree", "list", "--porcelain").out.split("\n\n"):
+        for entry in self.git.read("worktree", "list", "--porcelain").out.split("\n\n"):
             lines = entry.splitlines()
             if f"branch {head_ref(branch)}" in lines and lines[0].removeprefix("worktree ") != here:
                 raise RepositoryError(
@@ -214,7 +207,7 @@ class Repository:
             result = self.git.run(*options, "rebase", "--quiet", "--no-autostash", onto, check=False)
         if result.code == 0:
             return
-        conflicts = self.git.run("diff", "--name-only", "--diff-filter=U", "-z", check=False).out.split("\0")
+        conflicts = self.git.read("diff", "--name-only", "--diff-filter=U", "-z", check=False).out.split("\0")
         aborted = self.git.run("rebase", "--abort", check=False)
         if aborted.code and not was_there:
             self._abort_rebase(before, onto, state)
