@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +65,8 @@ class GitRunner:
             if stdin is None:
                 code, out, err = git.execute(["git", *arguments], **options)
             else:
+                import tempfile
+
                 with tempfile.TemporaryFile() as file:
                     file.write(stdin)
                     file.seek(0)
@@ -73,23 +74,16 @@ class GitRunner:
         except OSError as error:
             raise self._not_run(error) from error
         result = GitResult(int(code), str(out), str(err))
-        return self._checked(result, arguments) if check else result
+        return self.checked(result, arguments) if check else result
 
     def read(self, *arguments: str, check: bool = True) -> GitResult:
-        """The same for a git command that changes nothing, and asks for no lock of Git's."""
-        try:
-            done = subprocess.run(
-                ["git", *arguments],
-                check=False,
-                cwd=self.folder,
-                env=_reading_environment(),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-            )
-        except OSError as error:
-            raise self._not_run(error) from error
-        result = GitResult(done.returncode, _text(done.stdout), _text(done.stderr))
-        return self._checked(result, arguments) if check else result
+        """The same for a git command that changes nothing; it takes no lock of Git's."""
+        with self.start(*arguments) as running:
+            return running.result(check=check)
+
+    def start(self, *arguments: str) -> RunningGit:
+        """Begin a git command that changes nothing, which goes on while others do; for a `with` statement."""
+        return RunningGit(self, arguments, self._begin(arguments, subprocess.DEVNULL))
 
     def lines(self, *arguments: str) -> list[str]:
         """The lines that a git command prints which changes nothing."""
@@ -100,24 +94,25 @@ class GitRunner:
         result = self.read(*arguments, check=False)
         return None if result.code else result.out.strip()
 
-    def process(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
-        """A git command that changes nothing and goes on running, with pipes for its input, output and errors."""
-        try:
-            return subprocess.Popen(
-                ["git", *arguments],
-                cwd=self.folder,
-                env=_reading_environment(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
-        except OSError as error:
-            raise self._not_run(error) from error
+    def process(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """A git command that changes nothing and is asked again and again, with pipes for input, output and errors."""
+        return self._begin(arguments, subprocess.PIPE)
 
-    def _checked(self, result: GitResult, arguments: Sequence[str]) -> GitResult:
+    def checked(self, result: GitResult, arguments: Sequence[str]) -> GitResult:
+        """The result of a git command. Raises RepositoryError if it failed."""
         if result.code:
             raise RepositoryError(f"git {arguments[0]} failed in {self.folder}: {result.reason}")
         return result
+
+    def _begin(self, arguments: Sequence[str], stdin: int) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, **quiet_environment(), "LANGUAGE": "C", "GIT_OPTIONAL_LOCKS": "0"}
+        pipe = subprocess.PIPE
+        try:
+            return subprocess.Popen(
+                ["git", *arguments], cwd=self.folder, env=environment, stdin=stdin, stdout=pipe, stderr=pipe
+            )
+        except OSError as error:
+            raise self._not_run(error) from error
 
     def _not_run(self, error: OSError) -> RepositoryError:
         return RepositoryError(f"git cannot be run in {self.folder}: {error}", hint="install git 2.28 or newer")
@@ -132,6 +127,29 @@ class GitRunner:
         return Git(self.folder)
 
 
+class RunningGit:
+    """A git command that was begun. It is killed if the body of the `with` statement fails before it has ended."""
+
+    def __init__(self, runner: GitRunner, arguments: Sequence[str], process: subprocess.Popen[bytes]) -> None:
+        self._runner = runner
+        self._arguments = arguments
+        self._process = process
+
+    def __enter__(self) -> RunningGit:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            self._process.kill()
+        self._process.communicate()
+
+    def result(self, *, check: bool = True) -> GitResult:
+        """What it printed, once it has ended. Raises RepositoryError for a failure, unless `check` is False."""
+        out, err = (output.decode("utf-8", "surrogateescape") for output in self._process.communicate())
+        result = GitResult(self._process.returncode, out, err)
+        return self._runner.checked(result, self._arguments) if check else result
+
+
 def quiet_environment() -> dict[str, str]:
     """Variables that keep git from asking anything where nobody can answer, from editors, and from translating."""
     variables = {"LC_ALL": "C", "GIT_EDITOR": "true", "GIT_SEQUENCE_EDITOR": "true", "GIT_MERGE_AUTOEDIT": "no"}
@@ -139,11 +157,3 @@ def quiet_environment() -> dict[str, str]:
         variables["GIT_TERMINAL_PROMPT"] = "0"
         variables["GIT_SSH_COMMAND"] = os.environ.get("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
     return variables
-
-
-def _reading_environment() -> dict[str, str]:
-    return {**os.environ, **quiet_environment(), "LANGUAGE": "C", "GIT_OPTIONAL_LOCKS": "0"}
-
-
-def _text(output: bytes) -> str:
-    return output.decode("utf-8", "surrogateescape")

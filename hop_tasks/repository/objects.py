@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -128,7 +127,7 @@ class ObjectReader:
 @contextmanager
 def object_reader(git: GitRunner) -> Iterator[ObjectReader]:
     """An ObjectReader for as long as the body runs."""
-    reader = ObjectReader(lambda: git.process(["cat-file", "--batch"]))
+    reader = ObjectReader(lambda: git.process("cat-file", "--batch"))
     try:
         yield reader
     finally:
@@ -137,6 +136,8 @@ def object_reader(git: GitRunner) -> Iterator[ObjectReader]:
 
 def write_commit(git: GitRunner, parent: str, files: Mapping[str, bytes], message: str) -> str:
     """A commit on top of `parent` with some files added or changed; no ref, index or work tree is touched."""
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="hop-index-") as folder:
         index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         git.run("read-tree", parent, environment=index)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from hop_tasks.names import version_of_branch
-from hop_tasks.versions import ORIGIN_VERSION, Level, Version
+from hop_tasks.versions import ORIGIN_VERSION, Level, Version, in_order
 
 HEADS = "refs/heads/"
 TAGS = "refs/tags/"
@@ -33,22 +33,31 @@ class Refs:
                     refs[name[len(prefix) :]] = commit
         return cls(found[HEADS], found[TAGS], found[TRACKING])
 
+    @classmethod
+    def of_listing(cls, text: str) -> Refs:
+        """From lines of id and ref, as git ls-remote and git show-ref write them."""
+        entries = {}
+        for row in text.splitlines():
+            commit, name = row.split(maxsplit=1)
+            entries[name.removesuffix("^{}")] = commit  # a peeled tag follows the tag itself
+        return cls.parse(entries.items())
+
     @cached_property
     def released(self) -> tuple[Version, ...]:
         """The versions that have a tag, lowest first."""
-        return tuple(sorted(version for tag in self.tags if (version := Version.find(tag))))
+        return in_order(version for tag in self.tags if (version := Version.find(tag)))
 
     @property
     def last_released(self) -> Version:
         """The highest version that has a tag; 0.0.0 if there is none."""
-        return max(self.released, default=ORIGIN_VERSION)
+        return self.released[-1] if self.released else ORIGIN_VERSION
 
     @cached_property
     def in_preparation(self) -> tuple[Version, ...]:
         """The versions that have a branch, here or as last seen on origin, and no tag, lowest first."""
         released = set(self.released)
         names = {*self.heads, *self.tracking}
-        return tuple(sorted({v for name in names if (v := version_of_branch(name)) and v not in released}))
+        return in_order({v for name in names if (v := version_of_branch(name)) and v not in released})
 
     def prepared_at(self, level: Level) -> Version | None:
         """The release in preparation of a level, if there is one."""

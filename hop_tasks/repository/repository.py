@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,13 @@ from hop_tasks.repository.objects import write_commit, write_tag
 from hop_tasks.repository.refs import HEADS, TAGS, Refs
 from hop_tasks.repository.switching import put_back
 from hop_tasks.repository.work_tree import WORK_TREE, Head, WorkTree
-from hop_tasks.versions import Version
+from hop_tasks.versions import Version, in_order
+
+TOP = ("rev-parse", "--show-toplevel")
+"""The command that says where a work tree begins."""
+
+REFS = ("show-ref", "--dereference")
+"""The command that lists refs as `Refs.of_listing` takes it; it fails where there are none."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,12 @@ class Repository:
     def open(cls, root: Path) -> Repository:
         """The repository whose work tree begins at `root`. Raises RepositoryError if there is none."""
         git = GitRunner(root)
-        top = git.ask("rev-parse", "--show-toplevel")
+        return cls.at_top(git, git.ask(*TOP))
+
+    @classmethod
+    def at_top(cls, git: GitRunner, top: str | None) -> Repository:
+        """The repository in the folder of `git`, if `top`, what the command TOP says, is that folder."""
+        root = git.folder
         if top is None:
             raise RepositoryError(f"{root} is not a Git repository", hint="git init, or a clone of the project")
         if Path(top).resolve() != root.resolve():
@@ -58,7 +67,7 @@ class Repository:
     def releases_in(self, commit: str) -> tuple[Version, ...]:
         """The released versions in the history of a commit, lowest first."""
         tags = self.git.lines("for-each-ref", f"--merged={commit}", "--format=%(refname:strip=2)", "refs/tags")
-        return tuple(sorted(version for tag in tags if (version := Version.find(tag))))
+        return in_order(version for tag in tags if (version := Version.find(tag)))
 
     def author(self, commit: str) -> str:
         """The author of a commit: name and e-mail."""
@@ -80,8 +89,7 @@ class Repository:
 
     def refs(self) -> Refs:
         """All branches and tags."""
-        rows = self.git.lines("for-each-ref", "--format=%(refname) %(objectname) %(*objectname)")
-        return Refs.parse((name, peeled or commit) for name, commit, peeled in (row.split(" ") for row in rows))
+        return Refs.of_listing(self.git.read(*REFS, check=False).out)
 
     def tag_object(self, name: str) -> str | None:
         """The id of the tag itself, not of its commit."""
@@ -190,6 +198,8 @@ class Repository:
             onto: a branch or commit.
             generated: paths of files that are made anew anyway: the branch's side is taken, without a conflict.
         """
+        import tempfile
+
         before = self.head()
         state = self.root / self.git.lines("rev-parse", "--git-path", "rebase-merge")[0]
         was_there = state.exists()
@@ -227,6 +237,8 @@ class Repository:
 
     def _abort_rebase(self, before: Head, onto: str, state: Path) -> None:
         """What `git rebase --abort` does, where Git could not write enough for that; the work tree was clean before."""
+        import shutil
+
         shutil.rmtree(state, ignore_errors=True)
         put_back(self.git, self.root, head=str(before.commit), to=onto, changed_before=())
         if self.head().branch is None:
