@@ -137,6 +137,21 @@ def read_releases(connection: Reading, *, limit: int | None = None) -> tuple[Rel
     return tuple(map(_release, rows))
 
 
+_DIGEST = """
+    SELECT encode(sha256(convert_to(
+        string_agg(concat(major, '.', minor, '.', patch, ' ', "commit"), E'\\n' ORDER BY major, minor, patch), 'UTF8'
+    )), 'hex')
+    FROM half_orm_meta.hop_release WHERE pre_release = ''
+"""
+
+
+def digest_commits(connection: Reading) -> str | None:
+    """The SHA-256, in hexadecimal, over a line `X.Y.Z COMMIT` for each release of the connection's database, the lowest
+    first, with a line break between two; None if there is none."""
+    digest: str | None = connection.exec_driver_sql(_DIGEST).scalar_one()
+    return digest
+
+
 def _release(row: Sequence[Any]) -> ReleaseRow:
     major, minor, patch, *more = row
     return ReleaseRow(Version(major, minor, patch), *more)

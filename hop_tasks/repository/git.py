@@ -94,7 +94,7 @@ class GitRunner:
         result = self.read(*arguments, check=False)
         return None if result.code else result.out.strip()
 
-    def process(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def process(self, arguments: Sequence[str]) -> Any:
         """A git command that changes nothing and is asked again and again, with pipes for input, output and errors."""
         return self._begin(arguments, subprocess.PIPE)
 

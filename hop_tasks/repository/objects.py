@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 from hop_tasks.errors import RepositoryError
 from hop_tasks.repository.git import GitRunner
@@ -28,12 +27,10 @@ class TreeEntry:
 
 
 class ObjectReader:
-    """Objects of a repository through one `git cat-file --batch` process, which starts with the first of them: some
-    microseconds for each."""
+    """Objects of a repository through one `git cat-file --batch` process: some microseconds for each."""
 
-    def __init__(self, start: Callable[[], subprocess.Popen[bytes]]) -> None:
-        self._start = start
-        self._started: subprocess.Popen[bytes] | None = None
+    def __init__(self, process: Any) -> None:
+        self._process = process
 
     def read(self, name: str) -> tuple[str, str, bytes] | None:
         """The id, type and content of an object, by a name of git's such as `1.0.0:Patches`; None if there is none.
@@ -42,13 +39,12 @@ class ObjectReader:
         """
         if "\n" in name:
             return None
-        asked, answers, errors = self._pipes()
         with suppress(BrokenPipeError):
-            asked.write(name.encode() + b"\n")
-            asked.flush()
-        header = answers.readline().decode().rstrip("\n")
+            self._process.stdin.write(name.encode() + b"\n")
+            self._process.stdin.flush()
+        header = self._process.stdout.readline().decode().rstrip("\n")
         if not header:
-            said = errors.read().decode("utf-8", "replace").strip().splitlines()
+            said = self._process.stderr.read().decode("utf-8", "replace").strip().splitlines()
             raise RepositoryError(
                 f"{name} cannot be read from the repository: {(said or ['git cat-file ended'])[-1]}; "
                 "nothing was changed",
@@ -57,8 +53,8 @@ class ObjectReader:
         if header.endswith((" missing", " ambiguous")):
             return None
         object_id, kind, size = header.rsplit(" ", 2)
-        content = answers.read(int(size))
-        answers.read(1)
+        content = self._process.stdout.read(int(size))
+        self._process.stdout.read(1)
         return object_id, kind, content
 
     def tree(self, name: str) -> tuple[TreeEntry, ...] | None:
@@ -102,36 +98,19 @@ class ObjectReader:
                 path.write_bytes(self.blob(entry.object_id))
                 path.chmod(entry.mode & 0o777)
 
-    def close(self) -> None:
-        """End the process, if it was started."""
-        if self._started is None:
-            return
-        asked, answers, errors = self._pipes()
-        with suppress(BrokenPipeError):
-            asked.close()
-        self._started.wait()
-        answers.close()
-        errors.close()
-
-    def _pipes(self) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
-        """The process's input, output and errors."""
-        if self._started is None:
-            self._started = self._start()
-        asked, answers, errors = self._started.stdin, self._started.stdout, self._started.stderr
-        assert asked is not None
-        assert answers is not None
-        assert errors is not None
-        return asked, answers, errors
-
 
 @contextmanager
 def object_reader(git: GitRunner) -> Iterator[ObjectReader]:
     """An ObjectReader for as long as the body runs."""
-    reader = ObjectReader(lambda: git.process("cat-file", "--batch"))
+    process = git.process(["cat-file", "--batch"])
     try:
-        yield reader
+        yield ObjectReader(process)
     finally:
-        reader.close()
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()
 
 
 def write_commit(git: GitRunner, parent: str, files: Mapping[str, bytes], message: str) -> str:
@@ -151,7 +130,7 @@ def write_commit(git: GitRunner, parent: str, files: Mapping[str, bytes], messag
 
 def write_tag(git: GitRunner, name: str, commit: str, message: str) -> str:
     """An annotated tag object that no ref names yet."""
-    tagger = git.read("var", "GIT_COMMITTER_IDENT").out.strip()
+    tagger = git.run("var", "GIT_COMMITTER_IDENT").out.strip()
     text = f"object {commit}\ntype commit\ntag {name}\ntagger {tagger}\n\n{message.rstrip()}\n"
     return git.run("mktag", stdin=text.encode()).out.strip()
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from hop_tasks.names import version_of_branch
 from hop_tasks.versions import ORIGIN_VERSION, Level, Version, in_order
 
+HEAD = "HEAD"
 HEADS = "refs/heads/"
 TAGS = "refs/tags/"
 ORIGIN = "origin"
@@ -17,21 +18,25 @@ TRACKING = f"refs/remotes/{ORIGIN}/"
 
 @dataclass(frozen=True)
 class Refs:
-    """The refs of one place: branch name -> commit, tag name -> commit, and origin's branches as last fetched."""
+    """The refs of one place: branch name -> commit, tag name -> commit, origin's branches as last fetched, and HEAD."""
 
     heads: Mapping[str, str]
     tags: Mapping[str, str]
     tracking: Mapping[str, str]
+    head: str | None = None
 
     @classmethod
     def parse(cls, entries: Iterable[tuple[str, str]]) -> Refs:
         """From pairs of full ref name and commit."""
         found: dict[str, dict[str, str]] = {HEADS: {}, TAGS: {}, TRACKING: {}}
+        head = None
         for name, commit in entries:
             for prefix, refs in found.items():
                 if name.startswith(prefix):
                     refs[name[len(prefix) :]] = commit
-        return cls(found[HEADS], found[TAGS], found[TRACKING])
+            if name == HEAD:
+                head = commit
+        return cls(found[HEADS], found[TAGS], found[TRACKING], head)
 
     @classmethod
     def of_listing(cls, text: str) -> Refs:

@@ -17,8 +17,8 @@ from hop_tasks.versions import Version, in_order
 TOP = ("rev-parse", "--show-toplevel")
 """The command that says where a work tree begins."""
 
-REFS = ("show-ref", "--dereference")
-"""The command that lists refs as `Refs.of_listing` takes it; it fails where there are none."""
+REFS = ("show-ref", "--head", "--dereference")
+"""The command that lists HEAD and all refs as `Refs.of_listing` takes it; it fails where there are none."""
 
 
 @dataclass(frozen=True)
