@@ -51,7 +51,10 @@ class DatabaseStatus:
 
 @dataclass(frozen=True)
 class RepositoryStatus:
-    """The repository: branch (None when detached), commit, changed paths, releases, and those in preparation."""
+    """The repository: branch (None when detached), commit, changed paths, releases, and those in preparation.
+
+    `unpushed` are the releases that origin lacks; they are not asked for in production, where nobody releases.
+    """
 
     branch: str | None
     commit: str | None
@@ -79,7 +82,7 @@ def read_status(project: Project) -> Status:
     """
     with surveying(project.root) if project.settings.devel else nullcontext(None) as finish:
         database = _read_database(project)
-        repository = _read_repository(finish()) if finish is not None else None
+        repository = _read_repository(finish(), project.settings.production) if finish is not None else None
     at = database.state.last.version if database.state and database.state.last else None
     released = repository.released if repository else ()
     missing = tuple(version for version in released if at is not None and version > at)
@@ -130,7 +133,7 @@ def _look(connection: Reading, found: DatabaseStatus, *, registry: bool = True) 
     )
 
 
-def _read_repository(survey: Survey) -> RepositoryStatus:
+def _read_repository(survey: Survey, production: bool) -> RepositoryStatus:
     work_tree, refs = survey.work_tree, survey.refs
     return RepositoryStatus(
         branch=work_tree.head.branch,
@@ -138,7 +141,7 @@ def _read_repository(survey: Survey) -> RepositoryStatus:
         changes=work_tree.changes,
         released=refs.released,
         in_preparation=refs.in_preparation,
-        unpushed=_unpushed(survey.repository, refs),
+        unpushed=() if production else _unpushed(survey.repository, refs),
     )
 
 
