@@ -102,7 +102,7 @@ def founding_database(project: Project, database: Database, *, verb: str, report
 def write_founding_release(project: Project, database: Database) -> tuple[str, ...]:
     """Write the package, and with version tracking the schema and the sealed manifest of 0.0.0; what was written."""
     devel = project.settings.devel
-    package = synchronise_database(project, database, ORIGIN_VERSION if devel else None)
+    package = synchronise_database(project, database, ORIGIN_VERSION if devel else None, anew=True)
     written = [path.relative_to(project.root).as_posix() for path in package.written]
     init = project.package_folder / "__init__.py"
     if init.exists() and init not in package.written:

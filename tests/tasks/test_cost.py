@@ -10,7 +10,7 @@ from hop_tasks.tasks.collection import VERBS
 from tests.counting import counted_git, watched
 from tests.histories import version_of, write_history
 from tests.playground import SCRIPTS, Playground
-from tests.workflows.shelf import Shelf, database_of, maintain
+from tests.workflows.shelf import Shelf, applied, database_of, maintain
 
 FEW, MANY = 3, 60
 """Releases, between which nothing that is counted may grow."""
@@ -137,3 +137,17 @@ class TestUpgradeWithNothingToDo:
     def test_a_tag_that_was_moved_is_seen(self, production: Playground) -> None:
         production.git("tag", "--force", "0.0.2", "0.0.1^{commit}")
         production.hop("upgrade", "--no-fetch").fails(11, "tag 0.0.2")
+
+
+class TestApply:
+    def test_with_the_package_as_it_is_no_generator_is_loaded(self, shelf: Shelf, play: Playground) -> None:
+        place = shelf.copy(applied, play)
+        loaded = loaded_by(place, "apply")
+        assert from_elsewhere(loaded) == OTHERS_OF_APPLY
+        assert place.git("status", "--porcelain") == ""
+
+    def test_with_another_table_it_is(self, shelf: Shelf, play: Playground) -> None:
+        place = shelf.copy(applied, play)
+        place.write("Patches/0/0/1/02_order.sql", "CREATE TABLE placed_order (id integer PRIMARY KEY);\n")
+        assert "sqlacodegen" in from_elsewhere(loaded_by(place, "apply"))
+        assert "t_placed_order" in place.read("shop/tables.py")
