@@ -4,62 +4,23 @@ The same verbs are Invoke tasks in `hop_tasks.tasks`. Every function takes a `Pr
 raises an error of `hop_tasks.errors`.
 """
 
-from hop_tasks.errors import HopError
-from hop_tasks.project import Project
-from hop_tasks.report import LoggingReporter, Reporter
-from hop_tasks.settings import Settings
-from hop_tasks.versions import Level, Version
-from hop_tasks.workflows.apply import AppliedRelease, apply_release
-from hop_tasks.workflows.backups import BackupList, Pruned, drop_replaced_databases, list_backups, prune_backups
-from hop_tasks.workflows.founding import Founded
-from hop_tasks.workflows.init import initialise_project
-from hop_tasks.workflows.new import create_project
-from hop_tasks.workflows.planning import UpgradePlan, plan_upgrade
-from hop_tasks.workflows.prepare import NextRelease, PreparedRelease, next_releases, prepare_release
-from hop_tasks.workflows.release import PublishedRelease, release_prepared
-from hop_tasks.workflows.restore import restore_database
-from hop_tasks.workflows.restored import Restored
-from hop_tasks.workflows.server import start_server, stop_server
-from hop_tasks.workflows.status import Status, read_status
-from hop_tasks.workflows.sync_package import synchronise_package
-from hop_tasks.workflows.undo import UndoneRelease, undo_release
-from hop_tasks.workflows.upgrade import Upgraded, upgrade_database
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "AppliedRelease",
-    "BackupList",
-    "Founded",
-    "HopError",
-    "Level",
-    "LoggingReporter",
-    "NextRelease",
-    "PreparedRelease",
-    "Project",
-    "Pruned",
-    "PublishedRelease",
-    "Reporter",
-    "Restored",
-    "Settings",
-    "Status",
-    "UndoneRelease",
-    "UpgradePlan",
-    "Upgraded",
-    "Version",
-    "apply_release",
-    "create_project",
-    "drop_replaced_databases",
-    "initialise_project",
-    "list_backups",
-    "next_releases",
-    "plan_upgrade",
-    "prepare_release",
-    "prune_backups",
-    "read_status",
-    "release_prepared",
-    "restore_database",
-    "start_server",
-    "stop_server",
-    "synchronise_package",
-    "undo_release",
-    "upgrade_database",
-]
+if TYPE_CHECKING:
+    from hop_tasks.library import *  # noqa: F403
+
+
+def __getattr__(name: str) -> object:
+    """A public name. They are imported when the first is asked for: the script `hop` needs none, and starts sooner."""
+    if name.startswith("_") and name != "__all__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module("hop_tasks.library"), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    from importlib import import_module
+
+    return list(import_module("hop_tasks.library").__all__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
@@ -9,14 +10,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from invoke.exceptions import Exit, ParseError
-from invoke.program import Program
-
+from hop_tasks.deferring import imported_on_call, imported_on_use
 from hop_tasks.errors import HopError, ProjectError, UsageError
-from hop_tasks.project import SETTINGS_FILE, read_settings_file
+from hop_tasks.installed import hop_version, installed_version
+
+# Of what Invoke imports this is more than half, with asyncio and the parsers of e-mail behind it; it is needed only for
+# a configuration in YAML, and for tests with a MockContext.
+with (
+    imported_on_use("invoke.vendor.yaml"),
+    imported_on_use("unittest.mock", Mock=imported_on_call("unittest.mock", "Mock")),
+    imported_on_use("importlib.metadata", version=installed_version),
+):
+    from invoke.exceptions import Exit, ParseError
+    from invoke.program import Program
+
 from hop_tasks.tasks.collection import namespace
 
 HELP_FLAGS = ("-h", "--help")
+
+GARBAGE_AFTER = 50_000
+"""Objects more than there were, after which Python looks for garbage; ten megabytes or so."""
 
 
 class HopProgram(Program):
@@ -35,6 +48,11 @@ class HopProgram(Program):
             # Whoever read the output has enough of it; Python would complain once more while it ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
+
+    def print_version(self) -> None:
+        """The version of hop, looked for only where it is asked for."""
+        self.version = hop_version()
+        super().print_version()
 
     def parse_core(self, argv: list[str] | None) -> None:
         """Invoke's own flags."""
@@ -75,6 +93,8 @@ class HopProgram(Program):
 
 def _project_folder() -> Path:
     """The project's root, whose invoke.yaml counts from any subfolder; the current directory outside a project."""
+    from hop_tasks.project import SETTINGS_FILE, read_settings_file
+
     here = Path.cwd()
     for folder in (here, *here.parents):
         try:
@@ -87,11 +107,12 @@ def _project_folder() -> Path:
 
 def make_program() -> HopProgram:
     """A new program; each reads its own command line."""
-    from hop_tasks.workflows.workspace import hop_version
-
-    return HopProgram(name="hop", binary="hop", binary_names=["hop"], namespace=namespace(), version=hop_version())
+    return HopProgram(name="hop", binary="hop", binary_names=["hop"], namespace=namespace())
 
 
 def main() -> None:
     """The entry point of the `hop` script."""
+    # Nearly all that a short command allocates are modules, which stay: to look among them for garbage after each 700
+    # objects, as Python does, takes a tenth of its time.
+    gc.set_threshold(GARBAGE_AFTER)
     make_program().run()

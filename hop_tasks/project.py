@@ -89,6 +89,11 @@ class Project:
         """The data folder of the embedded server."""
         return self.root / STATE_FOLDER / "pgdata"
 
+    @property
+    def package_memory(self) -> Path:
+        """The file that says what the package was last made from."""
+        return self.root / STATE_FOLDER / "package.json"
+
     def make_state_folder(self) -> None:
         """Make the folder of what belongs to this place only; Git ignores it whatever the project's .gitignore says."""
         folder = self.root / STATE_FOLDER

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -82,6 +81,8 @@ class Settings:
             for key, value in raw.items():
                 parse = PARSERS.get(key)
                 if parse is None:
+                    import difflib
+
                     close = difflib.get_close_matches(key, PARSERS, n=1)
                     problems.append(
                         f"{source}: unknown setting {key!r}" + (f", {close[0]!r} is meant?" if close else "")

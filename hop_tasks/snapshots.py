@@ -33,6 +33,8 @@ from hop_tasks.versions import Version
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from hop_tasks.database.looking import Reading
+
 SNAPSHOT = "snapshot"
 WORK = "work"
 REPLACED = "replaced"
@@ -44,7 +46,7 @@ UNDECIDED = "undecided"
 """In the mark of a database that was replaced: a command has yet to find out whether anybody wrote to it."""
 
 
-def find_snapshots(connection: Connection, of: str) -> dict[Version, tuple[str, str]]:
+def find_snapshots(connection: Reading, of: str) -> dict[Version, tuple[str, str]]:
     """Release -> database and the release's commit, of the snapshots of a database."""
     return {
         version: (mark.database, str((mark.extra or {}).get("commit")))
@@ -53,7 +55,7 @@ def find_snapshots(connection: Connection, of: str) -> dict[Version, tuple[str, 
     }
 
 
-def find_kept(connection: Connection, of: str) -> tuple[Mark, ...]:
+def find_kept(connection: Reading, of: str) -> tuple[Mark, ...]:
     """The databases that were replaced and kept."""
     return tuple(mark for mark in marked_databases(connection, of) if mark.kind in (REPLACED, BEFORE_APPLY))
 

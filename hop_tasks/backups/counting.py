@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 from hop_tasks.database.engines import Database, explain_errors
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from sqlalchemy import Connection
 
 Result = TypeVar("Result")
@@ -104,6 +105,8 @@ def counted_meanwhile(
         with explain_errors(database.shown):
             return count_rows(snapshot.connection)
 
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(1, thread_name_prefix="hop-count") as pool:
         counting: Future[Mapping[str, int]] = pool.submit(count)
         try:
@@ -124,4 +127,6 @@ def _cancel(snapshot: Snapshot, counting: Future[Mapping[str, int]]) -> None:
             raw.cancel()
         except Error:
             return
+        from concurrent.futures import wait
+
         wait([counting], CANCEL_SECONDS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,6 +73,8 @@ def files_of(path: Path) -> Iterator[Path]:
 def remove(path: Path) -> None:
     """Remove a file or a folder with all that is in it; nothing happens if it is not there."""
     if path.is_dir() and not path.is_symlink():
+        import shutil
+
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

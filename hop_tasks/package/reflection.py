@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from importlib import resources
 from typing import Any
 
 from sqlalchemy import (
@@ -24,7 +23,6 @@ from sqlalchemy import (
     UniqueConstraint,
     inspect,
     literal_column,
-    text,
 )
 from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.engine.reflection import Inspector, ObjectKind
@@ -32,9 +30,8 @@ from sqlalchemy.engine.reflection import Inspector, ObjectKind
 from hop_tasks.errors import ProjectError
 from hop_tasks.package.column_types import TypeFacts, usable_type
 from hop_tasks.package.generators import COMMAND
+from hop_tasks.package.inputs import query, read_relations
 from hop_tasks.package.sessions import neutral_session
-
-EXCLUDED_SCHEMAS = ("information_schema", "half_orm_meta", "half_orm_meta.view")
 
 KINDS = {"v": "view", "m": "materialized view", "f": "foreign table"}
 """What `Table.info["kind"]` says of relations that are not ordinary tables, by `pg_class.relkind`."""
@@ -49,7 +46,7 @@ Name = tuple[str, str]
 def reflect_tables(connection: Connection) -> MetaData:
     """The user's tables, views, materialised views and foreign tables, each with its schema."""
     with neutral_session(connection):
-        relations = sorted(_query(connection, "relations.sql", excluded=list(EXCLUDED_SCHEMAS)))
+        relations = read_relations(connection)
         names: defaultdict[str, list[str]] = defaultdict(list)
         for relation in relations:
             names[relation.schema].append(relation.name)
@@ -74,16 +71,11 @@ def reflect_tables(connection: Connection) -> MetaData:
     return metadata
 
 
-def _query(connection: Connection, resource: str, **parameters: Sequence[str]) -> Sequence[Row[Any]]:
-    statement = resources.files(__package__).joinpath(resource).read_text(encoding="utf-8")
-    return connection.execute(text(statement), parameters).all()
-
-
 def _query_by_relation(
     connection: Connection, resource: str, schemas: Iterable[str]
 ) -> defaultdict[Name, list[Row[Any]]]:
     found: defaultdict[Name, list[Row[Any]]] = defaultdict(list)
-    for row in _query(connection, resource, schemas=list(schemas)):
+    for row in query(connection, resource, schemas=list(schemas)):
         found[row.schema, row.relation].append(row)
     return found
 

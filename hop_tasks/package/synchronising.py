@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hop_tasks.errors import ProjectError
 from hop_tasks.package.generators import COMMAND, GENERATED_MARK, Generator
+from hop_tasks.package.memory import PACKAGE_MODULE, Memory, make_key
 from hop_tasks.versions import Version
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 FIRST_LINES = 5
 """How many lines at the beginning of a file are searched for the mark; a person may put a licence above it."""
 
-PACKAGE_MODULE = "__init__.py"
 PACKAGE_TEXT = '"""The Python package of this project."""\n'
 
 
@@ -32,18 +32,42 @@ class Synchronised:
     unchanged: tuple[Path, ...]
 
 
-def synchronise(folder: Path, connection: Connection, generator: Generator, release: Version | None) -> Synchronised:
+def synchronise(
+    folder: Path,
+    connection: Connection,
+    generator: Generator,
+    release: Version | None,
+    *,
+    memory: Memory | None = None,
+) -> Synchronised:
     """Write the modules that `generator` makes into the package at `folder`, which is made when there is none.
 
-    A file is replaced as a whole, keeps its mode, and is left alone when its text is the same. Raises ProjectError,
-    with nothing written, where a file stands in the way that hop did not write.
+    A file is replaced as a whole, keeps its mode, and is left alone when its text is the same. With a `memory`, nothing
+    is made where the files are those that were made from the same. Raises ProjectError, with nothing written, where a
+    file stands in the way that hop did not write.
     """
+    digest = None if memory is None else generator.digest(connection)
+    if memory is None or digest is None:
+        return _synchronise(folder, connection, generator, release)[0]
+    key = make_key(generator.name, None if release is None else str(release), digest)
+    known = memory.recall(key)
+    if known is not None:
+        return Synchronised((), known)
+    done, texts = _synchronise(folder, connection, generator, release)
+    memory.note(key, texts)
+    return done
+
+
+def _synchronise(
+    folder: Path, connection: Connection, generator: Generator, release: Version | None
+) -> tuple[Synchronised, dict[Path, bytes]]:
+    """What was written, and the text of each file."""
     texts = _read_plan(folder, generator.generate(connection, release), generator)
     written = tuple(path for path, text in texts.items() if _differs(path, text))
     for path in written:
         with _reported(path):
             _replace(path, texts[path])
-    return Synchronised(written, tuple(path for path in texts if path not in written))
+    return Synchronised(written, tuple(path for path in texts if path not in written)), texts
 
 
 def differences(

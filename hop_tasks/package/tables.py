@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
+from hop_tasks.deferring import imported_on_use
 from hop_tasks.errors import DatabaseError
 from hop_tasks.package.generators import COMMAND, GENERATED_MARK
 from hop_tasks.versions import Version
@@ -37,7 +33,7 @@ def generate_tables(connection: Connection, release: Version | None) -> str:
     from hop_tasks.package.reflection import reflect_tables
 
     # sqlacodegen imports inflect for plurals, which no table needs, and that alone takes more than a second.
-    with _imported_on_use("inflect"):
+    with imported_on_use("inflect"):
         from hop_tasks.package.rendering import render_tables
 
     with warnings.catch_warnings():
@@ -51,27 +47,3 @@ def generate_tables(connection: Connection, release: Version | None) -> str:
                 f"the tables of the database could not be read: {reason}", hint=f"remove the cause, then {COMMAND}"
             ) from error
     return HEADER % (None if release is None else f'"{release}"') + "\n" + body
-
-
-@contextmanager
-def _imported_on_use(name: str) -> Iterator[None]:
-    """Within the context, importing `name` gives a stand-in that loads the module when something is asked of it."""
-    if name in sys.modules:
-        yield
-        return
-    stand_in = ModuleType(name)
-
-    def leave() -> None:
-        if sys.modules.get(name) is stand_in:
-            del sys.modules[name]
-
-    def load(attribute: str) -> object:
-        leave()
-        return getattr(import_module(name), attribute)
-
-    vars(stand_in)["__getattr__"] = load
-    sys.modules[name] = stand_in
-    try:
-        yield
-    finally:
-        leave()

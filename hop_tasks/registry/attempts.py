@@ -12,6 +12,8 @@ from hop_tasks.versions import Version
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from hop_tasks.database.looking import Reading
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -128,16 +130,15 @@ def end_attempt(connection: Connection, number: int, state: str, detail: str | N
     )
 
 
-def last_attempt(connection: Connection) -> Attempt | None:
+def last_attempt(connection: Reading) -> Attempt | None:
     """The newest attempt on a database; None if there was none, or its registry has no such table yet."""
-    from sqlalchemy import select
-
-    from hop_tasks.registry.tables import ATTEMPT
-
     if connection.exec_driver_sql("SELECT to_regclass('half_orm_meta.hop_attempt') IS NULL").scalar_one():
         return None
-    names = Attempt.__dataclass_fields__
-    row = connection.execute(
-        select(*(ATTEMPT.c[name] for name in names)).order_by(ATTEMPT.c.id.desc()).limit(1)
+    row = connection.exec_driver_sql(
+        """
+        SELECT id, command, from_release, to_release, state, detail, backup, started_at, ended_at, applied_by,
+               applied_from
+        FROM half_orm_meta.hop_attempt ORDER BY id DESC LIMIT 1
+        """
     ).first()
     return None if row is None else Attempt(*row)

@@ -14,6 +14,8 @@ from hop_tasks.versions import Version
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Update
 
+    from hop_tasks.database.looking import Reading
+
 TAKEN_OVER = "HOPST"
 """The SQLSTATE with which a statement for another program fails when the step is no longer of the run that made it."""
 
@@ -54,41 +56,37 @@ class BegunRelease:
     steps: tuple[StepRow, ...]
 
 
-def read_steps(connection: Connection, version: Version) -> tuple[StepRow, ...]:
+_STEPS = """
+    SELECT major, minor, patch, step, title, checksum, state, coalesce(before, '{}'), started_at
+    FROM half_orm_meta.hop_step AS own
+    WHERE (major, minor, patch) = (%s)
+    ORDER BY step
+"""
+_BEGUN = """
+    SELECT major, minor, patch FROM half_orm_meta.hop_step AS step
+    WHERE state <> 'planned' AND NOT EXISTS (
+        SELECT FROM half_orm_meta.hop_release AS release
+        WHERE (release.major, release.minor, release.patch) = (step.major, step.minor, step.patch)
+    )
+    LIMIT 1
+"""
+
+
+def read_steps(connection: Reading, version: Version) -> tuple[StepRow, ...]:
     """The steps of a release, in their order; none if it was not begun."""
-    from sqlalchemy import select
-
-    from hop_tasks.registry.tables import STEP
-
-    columns = STEP.c
-    rows = connection.execute(
-        select(columns.step, columns.title, columns.checksum, columns.state, columns.before, columns.started_at)
-        .where(_is_of(version))
-        .order_by(columns.step)
-    )
-    return tuple(
-        StepRow(number, title, checksum, state, before or {}, started_at)
-        for number, title, checksum, state, before, started_at in rows
-    )
+    rows = connection.exec_driver_sql(_STEPS % "%s, %s, %s", (version.major, version.minor, version.patch))
+    return tuple(StepRow(*row) for _, _, _, *row in rows)
 
 
-def begun_release(connection: Connection) -> BegunRelease | None:
+def begun_release(connection: Reading) -> BegunRelease | None:
     """The release that was begun and is not whole; None if there is none."""
-    from sqlalchemy import exists, select
-
-    from hop_tasks.registry.tables import RELEASE, STEP
-
     if connection.exec_driver_sql("SELECT to_regclass('half_orm_meta.hop_step') IS NULL").scalar_one():
         return None
-    step, release = STEP.c, RELEASE.c
-    known = exists().where(release.major == step.major, release.minor == step.minor, release.patch == step.patch)
-    row = connection.execute(
-        select(step.major, step.minor, step.patch).where(~known, step.state != PLANNED).limit(1)
-    ).first()
-    if row is None:
+    rows = connection.exec_driver_sql(_STEPS % _BEGUN).all()
+    if not rows:
         return None
-    version = Version(*row)
-    return BegunRelease(version, read_steps(connection, version))
+    major, minor, patch = rows[0][:3]
+    return BegunRelease(Version(major, minor, patch), tuple(StepRow(*row) for _, _, _, *row in rows))
 
 
 def plan_steps(connection: Connection, version: Version, steps: Sequence[tuple[str, str]]) -> tuple[StepRow, ...]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hop_tasks.errors import ModeError, StateError
 from hop_tasks.versions import Version
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from hop_tasks.database.looking import Reading
 
 
 @dataclass(frozen=True)
@@ -91,71 +93,68 @@ _PRESENT = (
     "SELECT to_regclass('half_orm_meta.hop_release') IS NOT NULL, to_regclass('half_orm_meta.database') IS NOT NULL"
 )
 
+# Read by way of JSON, the row of a registry that lacks our columns yet has nulls for them.
+_STAMP = """
+    SELECT CASE WHEN bool_or(said) THEN true WHEN bool_and(said IS NOT NULL) THEN false END AS production
+    FROM (SELECT (to_jsonb(known) ->> 'production')::boolean AS said FROM half_orm_meta.database AS known) AS stamps
+"""
 
-def read_state(connection: Connection) -> RegistryState:
+_RELEASES = """
+    SELECT major, minor, patch, coalesce(changelog, '') AS message, "commit", own ->> 'author' AS author,
+           own ->> 'checksum' AS checksum, (own ->> 'duration')::interval AS duration,
+           own ->> 'applied_from' AS applied_from, hop_release, own ->> 'tag' AS tag, own ->> 'tree' AS tree,
+           (own ->> 'started_at')::timestamptz AS started_at, own ->> 'applied_by' AS applied_by,
+           (own ->> 'applied_at')::timestamptz AS applied_at
+    FROM (SELECT *, to_jsonb(release) AS own FROM half_orm_meta.hop_release AS release) AS releases
+    WHERE pre_release = ''
+    ORDER BY
+"""
+_NEWEST_FIRST = " major DESC, minor DESC, patch DESC "
+_OLDEST_FIRST = " major, minor, patch "
+_ENDS = """
+    SELECT stamp.production, ends.*
+    FROM ({stamp}) AS stamp LEFT JOIN (({newest} LIMIT 1) UNION ALL ({oldest} LIMIT 1)) AS ends ON true
+"""
+
+
+def read_state(connection: Reading) -> RegistryState:
     """The registry of the connection's database, one left by half_orm's own tool included."""
     has_releases, has_stamp = connection.exec_driver_sql(_PRESENT).one()
     if not has_releases and not has_stamp:
         return RegistryState(exists=False)
-    production = _read_stamp(connection) if has_stamp else None
-    last, first = (
-        (read_releases(connection, limit=1), read_releases(connection, limit=1, oldest_first=True))
-        if has_releases
-        else ((), ())
-    )
-    return RegistryState(True, production, last[0] if last else None, first[0] if first else None)
+    stamp = _STAMP if has_stamp else "SELECT NULL::boolean AS production"
+    if not has_releases:
+        return RegistryState(True, connection.exec_driver_sql(stamp).scalar_one())
+    query = _ENDS.format(stamp=stamp, newest=_RELEASES + _NEWEST_FIRST, oldest=_RELEASES + _OLDEST_FIRST)
+    rows = connection.exec_driver_sql(query).all()
+    ends = sorted((_release(release) for _, *release in rows if release[0] is not None), key=lambda end: end.version)
+    return RegistryState(True, rows[0][0], ends[-1], ends[0]) if ends else RegistryState(True, rows[0][0])
 
 
-def _read_stamp(connection: Connection) -> bool | None:
-    """Whether the connection's database is production; None if a row, the column or all rows are missing."""
-    from sqlalchemy import Boolean, case, false, func, select, true
-    from sqlalchemy.dialects.postgresql import JSONB
-
-    from hop_tasks.registry.tables import DATABASE
-
-    # Read by way of JSON, the row of a registry that lacks our columns yet has nulls for them.
-    stamp = func.to_jsonb(DATABASE.table_valued(), type_=JSONB)["production"].astext.cast(Boolean)
-    said = case((func.bool_or(stamp), true()), (func.bool_and(stamp.is_not(None)), false()))
-    found: bool | None = connection.execute(select(said)).scalar_one()
-    return found
-
-
-def read_releases(
-    connection: Connection, *, limit: int | None = None, oldest_first: bool = False
-) -> tuple[ReleaseRow, ...]:
+def read_releases(connection: Reading, *, limit: int | None = None) -> tuple[ReleaseRow, ...]:
     """The releases of the connection's database, newest first. Pre-releases of half_orm's tool are left out."""
-    from sqlalchemy import DateTime, Interval, func, select
-    from sqlalchemy.dialects.postgresql import JSONB
+    rows = connection.exec_driver_sql(_RELEASES + _NEWEST_FIRST + "LIMIT %s", (limit,))
+    return tuple(map(_release, rows))
 
-    from hop_tasks.registry.tables import RELEASE
 
-    # The table has a column of its own name, which would hide the row.
-    release = RELEASE.alias("release")
-    columns = release.c
-    version = (columns.major, columns.minor, columns.patch)
-    own = func.to_jsonb(release.table_valued(), type_=JSONB)
-    query = (
-        select(
-            columns.major, columns.minor, columns.patch, columns.changelog, columns.commit,
-            own["author"].astext,
-            own["checksum"].astext,
-            own["duration"].astext.cast(Interval),
-            own["applied_from"].astext,
-            columns.hop_release,
-            own["tag"].astext,
-            own["tree"].astext,
-            own["started_at"].astext.cast(DateTime(timezone=True)),
-            own["applied_by"].astext,
-            own["applied_at"].astext.cast(DateTime(timezone=True)),
-        )
-        .where(columns.pre_release == "")
-        .order_by(*(column if oldest_first else column.desc() for column in version))
-    )  # fmt: skip
-    rows = connection.execute(query if limit is None else query.limit(limit))
-    return tuple(
-        ReleaseRow(Version(major, minor, patch), changelog or "", *more)
-        for major, minor, patch, changelog, *more in rows
-    )
+_DIGEST = """
+    SELECT encode(sha256(convert_to(
+        string_agg(concat(major, '.', minor, '.', patch, ' ', "commit"), E'\\n' ORDER BY major, minor, patch), 'UTF8'
+    )), 'hex')
+    FROM half_orm_meta.hop_release WHERE pre_release = ''
+"""
+
+
+def digest_commits(connection: Reading) -> str | None:
+    """The SHA-256, in hexadecimal, over a line `X.Y.Z COMMIT` for each release of the connection's database, the lowest
+    first, with a line break between two; None if there is none."""
+    digest: str | None = connection.exec_driver_sql(_DIGEST).scalar_one()
+    return digest
+
+
+def _release(row: Sequence[Any]) -> ReleaseRow:
+    major, minor, patch, *more = row
+    return ReleaseRow(Version(major, minor, patch), *more)
 
 
 def has_release(connection: Connection, version: Version) -> bool:
@@ -176,6 +175,8 @@ def has_release(connection: Connection, version: Version) -> bool:
 
 def create_registry(connection: Connection, *, production: bool) -> None:
     """Create the registry in the caller's transaction, or complete one that is there; stamp it if asked."""
+    import uuid
+
     from sqlalchemy import func, insert, select, update
 
     from hop_tasks.registry.tables import DATABASE, create_tables

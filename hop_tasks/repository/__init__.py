@@ -3,7 +3,9 @@
 from hop_tasks.repository.objects import ObjectReader, object_reader
 from hop_tasks.repository.origin import Origin, branch_refspec, deployment_refspec, require_same_tags
 from hop_tasks.repository.refs import Refs
-from hop_tasks.repository.repository import Head, Repository, head_ref, tag_ref
+from hop_tasks.repository.repository import Repository, head_ref, tag_ref
+from hop_tasks.repository.survey import Survey, surveying
+from hop_tasks.repository.work_tree import Head, WorkTree
 
 __all__ = [
     "Head",
@@ -11,10 +13,13 @@ __all__ = [
     "Origin",
     "Refs",
     "Repository",
+    "Survey",
+    "WorkTree",
     "branch_refspec",
     "deployment_refspec",
     "head_ref",
     "object_reader",
     "require_same_tags",
+    "surveying",
     "tag_ref",
 ]

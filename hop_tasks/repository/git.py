@@ -1,11 +1,15 @@
-"""The only file that imports GitPython: running git in a folder, never at a prompt."""
+"""The only file that imports GitPython: running git in a folder, never at a prompt.
+
+What changes a repository goes through GitPython. What only reads it does not, since GitPython takes longer to import
+than git takes for all that a short command wants to know.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,35 +65,57 @@ class GitRunner:
             if stdin is None:
                 code, out, err = git.execute(["git", *arguments], **options)
             else:
+                import tempfile
+
                 with tempfile.TemporaryFile() as file:
                     file.write(stdin)
                     file.seek(0)
                     code, out, err = git.execute(["git", *arguments], istream=file, **options)
         except OSError as error:
-            raise RepositoryError(
-                f"git cannot be run in {self.folder}: {error}", hint="install git 2.28 or newer"
-            ) from error
+            raise self._not_run(error) from error
         result = GitResult(int(code), str(out), str(err))
-        if check and result.code:
-            raise RepositoryError(f"git {arguments[0]} failed in {self.folder}: {result.reason}")
-        return result
+        return self.checked(result, arguments) if check else result
+
+    def read(self, *arguments: str, check: bool = True) -> GitResult:
+        """The same for a git command that changes nothing; it takes no lock of Git's."""
+        with self.start(*arguments) as running:
+            return running.result(check=check)
+
+    def start(self, *arguments: str) -> RunningGit:
+        """Begin a git command that changes nothing, which goes on while others do; for a `with` statement."""
+        return RunningGit(self, arguments, self._begin(arguments, subprocess.DEVNULL))
 
     def lines(self, *arguments: str) -> list[str]:
-        """The lines that a git command prints."""
-        return self.run(*arguments).out.splitlines()
+        """The lines that a git command prints which changes nothing."""
+        return self.read(*arguments).out.splitlines()
 
     def ask(self, *arguments: str) -> str | None:
-        """What a git command prints, less white space at the ends; None if it fails."""
-        result = self.run(*arguments, check=False)
+        """What a git command prints which changes nothing, less white space at the ends; None if it fails."""
+        result = self.read(*arguments, check=False)
         return None if result.code else result.out.strip()
 
     def process(self, arguments: Sequence[str]) -> Any:
-        """A git command that goes on running, with pipes for its input and output."""
-        import subprocess
+        """A git command that changes nothing and is asked again and again, with pipes for input, output and errors."""
+        return self._begin(arguments, subprocess.PIPE)
 
-        return self._git().execute(
-            ["git", *arguments], as_process=True, istream=subprocess.PIPE, env=quiet_environment()
-        )
+    def checked(self, result: GitResult, arguments: Sequence[str]) -> GitResult:
+        """The result of a git command. Raises RepositoryError if it failed."""
+        if result.code:
+            raise RepositoryError(f"git {arguments[0]} failed in {self.folder}: {result.reason}")
+        return result
+
+    def _begin(self, arguments: Sequence[str], stdin: int) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, **quiet_environment(), "LANGUAGE": "C", "GIT_OPTIONAL_LOCKS": "0"}
+        pipe = subprocess.PIPE
+        try:
+            return subprocess.Popen(
+                ["git", *arguments], cwd=self.folder, env=environment, stdin=stdin, stdout=pipe, stderr=pipe
+            )
+        except OSError as error:
+            raise self._not_run(error) from error
+
+    def _not_run(self, error: OSError) -> RepositoryError:
+        return RepositoryError(f"git cannot be run in {self.folder}: {error}", hint="install git 2.28 or newer")
 
     def _git(self) -> Git:
         try:
@@ -99,6 +125,29 @@ class GitRunner:
             why = str(error).splitlines()[0]
             raise RepositoryError(f"git cannot be run: {why}", hint="install git 2.28 or newer") from error
         return Git(self.folder)
+
+
+class RunningGit:
+    """A git command that was begun. It is killed if the body of the `with` statement fails before it has ended."""
+
+    def __init__(self, runner: GitRunner, arguments: Sequence[str], process: subprocess.Popen[bytes]) -> None:
+        self._runner = runner
+        self._arguments = arguments
+        self._process = process
+
+    def __enter__(self) -> RunningGit:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            self._process.kill()
+        self._process.communicate()
+
+    def result(self, *, check: bool = True) -> GitResult:
+        """What it printed, once it has ended. Raises RepositoryError for a failure, unless `check` is False."""
+        out, err = (output.decode("utf-8", "surrogateescape") for output in self._process.communicate())
+        result = GitResult(self._process.returncode, out, err)
+        return self._runner.checked(result, self._arguments) if check else result
 
 
 def quiet_environment() -> dict[str, str]:

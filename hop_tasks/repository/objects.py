@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -109,13 +108,15 @@ def object_reader(git: GitRunner) -> Iterator[ObjectReader]:
     finally:
         with suppress(BrokenPipeError):
             process.stdin.close()
-        process.proc.wait()
+        process.wait()
         process.stdout.close()
         process.stderr.close()
 
 
 def write_commit(git: GitRunner, parent: str, files: Mapping[str, bytes], message: str) -> str:
     """A commit on top of `parent` with some files added or changed; no ref, index or work tree is touched."""
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="hop-index-") as folder:
         index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         git.run("read-tree", parent, environment=index)

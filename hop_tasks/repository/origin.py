@@ -29,14 +29,10 @@ class Origin:
 
     def look(self) -> Refs:
         """Its branches and tags as they are there now. Raises RepositoryError if it does not answer."""
-        result = self.repository.git.run("ls-remote", "--quiet", ORIGIN, check=False)
+        result = self.repository.git.read("ls-remote", "--quiet", ORIGIN, check=False)
         if result.code:
             raise RepositoryError(f"origin does not answer: {result.reason}", hint="git ls-remote origin")
-        entries = {}
-        for row in result.out.splitlines():
-            commit, name = row.split("\t", 1)
-            entries[name.removesuffix("^{}")] = commit  # a peeled tag follows the tag itself
-        return Refs.parse(entries.items())
+        return Refs.of_listing(result.out)
 
     def fetch(self) -> None:
         """Fetch its branches and tags.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +11,14 @@ from hop_tasks.repository.git import GitRunner
 from hop_tasks.repository.objects import write_commit, write_tag
 from hop_tasks.repository.refs import HEADS, TAGS, Refs
 from hop_tasks.repository.switching import put_back
-from hop_tasks.versions import Version
+from hop_tasks.repository.work_tree import WORK_TREE, Head, WorkTree
+from hop_tasks.versions import Version, in_order
 
+TOP = ("rev-parse", "--show-toplevel")
+"""The command that says where a work tree begins."""
 
-@dataclass(frozen=True)
-class Head:
-    """What is checked out: the branch, None when detached; and the commit, None before the first one."""
-
-    branch: str | None
-    commit: str | None
+REFS = ("show-ref", "--head", "--dereference")
+"""The command that lists HEAD and all refs as `Refs.of_listing` takes it; it fails where there are none."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,12 @@ class Repository:
     def open(cls, root: Path) -> Repository:
         """The repository whose work tree begins at `root`. Raises RepositoryError if there is none."""
         git = GitRunner(root)
-        top = git.ask("rev-parse", "--show-toplevel")
+        return cls.at_top(git, git.ask(*TOP))
+
+    @classmethod
+    def at_top(cls, git: GitRunner, top: str | None) -> Repository:
+        """The repository in the folder of `git`, if `top`, what the command TOP says, is that folder."""
+        root = git.folder
         if top is None:
             raise RepositoryError(f"{root} is not a Git repository", hint="git init, or a clone of the project")
         if Path(top).resolve() != root.resolve():
@@ -51,7 +53,12 @@ class Repository:
 
     def head(self) -> Head:
         """What is checked out."""
-        return Head(self.git.ask("symbolic-ref", "--short", "--quiet", "HEAD"), self.resolve("HEAD"))
+        found = self.git.ask("rev-parse", "HEAD^{commit}", "--symbolic-full-name", "HEAD")
+        if found is None:
+            # Before the first commit.
+            return Head(self.git.ask("symbolic-ref", "--short", "--quiet", "HEAD"), None)
+        commit, name = found.split("\n")
+        return Head(name.removeprefix(HEADS) if name.startswith(HEADS) else None, commit)
 
     def resolve(self, name: str) -> str | None:
         """The commit of a branch, tag or other name of git's, or None."""
@@ -60,35 +67,29 @@ class Repository:
     def releases_in(self, commit: str) -> tuple[Version, ...]:
         """The released versions in the history of a commit, lowest first."""
         tags = self.git.lines("for-each-ref", f"--merged={commit}", "--format=%(refname:strip=2)", "refs/tags")
-        return tuple(sorted(version for tag in tags if (version := Version.find(tag))))
+        return in_order(version for tag in tags if (version := Version.find(tag)))
 
     def author(self, commit: str) -> str:
         """The author of a commit: name and e-mail."""
-        return self.git.run("log", "-1", "--format=%an <%ae>", commit).out.strip()
+        return self.git.read("log", "-1", "--format=%an <%ae>", commit).out.strip()
 
     def is_own_commit(self, commit: str, *, parent: str, subject: str) -> bool:
         """Whether a commit has this one parent and this subject, and was made by whoever commits here now."""
-        committer = self.git.run("var", "GIT_COMMITTER_IDENT").out.rpartition(">")[0] + ">"
-        told = self.git.run("log", "-1", "--format=%P%n%s%n%cn <%ce>", "--end-of-options", commit).out.splitlines()
+        committer = self.git.read("var", "GIT_COMMITTER_IDENT").out.rpartition(">")[0] + ">"
+        told = self.git.read("log", "-1", "--format=%P%n%s%n%cn <%ce>", "--end-of-options", commit).out.splitlines()
         return told == [parent, subject, committer]
 
     def changes(self) -> tuple[str, ...]:
         """The paths that are changed, staged or untracked; none of them when the tree is clean. Writes nothing."""
-        out = self.git.run(
-            "status", "--porcelain=v1", "-z", "--untracked-files=all", environment={"GIT_OPTIONAL_LOCKS": "0"}
-        ).out
-        entries = out.split("\0")
-        paths, renamed = [], False
-        for entry in entries:
-            if entry and not renamed:
-                paths.append(entry[3:])
-            renamed = not renamed and entry[:1] in ("R", "C")
-        return tuple(paths)
+        return self.work_tree().changes
+
+    def work_tree(self) -> WorkTree:
+        """What is checked out and what is changed in it, in one go. Writes nothing."""
+        return WorkTree.parse(self.git.read(*WORK_TREE).out)
 
     def refs(self) -> Refs:
         """All branches and tags."""
-        rows = self.git.lines("for-each-ref", "--format=%(refname) %(objectname) %(*objectname)")
-        return Refs.parse((name, peeled or commit) for name, commit, peeled in (row.split(" ") for row in rows))
+        return Refs.of_listing(self.git.read(*REFS, check=False).out)
 
     def tag_object(self, name: str) -> str | None:
         """The id of the tag itself, not of its commit."""
@@ -100,7 +101,7 @@ class Repository:
 
     def is_ancestor(self, ancestor: str, of: str) -> bool:
         """Whether one commit is in the history of another."""
-        return self.git.run("merge-base", "--is-ancestor", ancestor, of, check=False).code == 0
+        return self.git.read("merge-base", "--is-ancestor", ancestor, of, check=False).code == 0
 
     def require_identity(self) -> None:
         """Raises RepositoryError if Git does not know whose commits it would make."""
@@ -132,7 +133,7 @@ class Repository:
     def require_not_elsewhere(self, branch: str) -> None:
         """Raises RepositoryError if another work tree has the branch checked out, which would move under it."""
         here = str(self.root.resolve())
-        for entry in self.git.run("worktree", "list", "--porcelain").out.split("\n\n"):
+        for entry in self.git.read("worktree", "list", "--porcelain").out.split("\n\n"):
             lines = entry.splitlines()
             if f"branch {head_ref(branch)}" in lines and lines[0].removeprefix("worktree ") != here:
                 raise RepositoryError(
@@ -197,6 +198,8 @@ class Repository:
             onto: a branch or commit.
             generated: paths of files that are made anew anyway: the branch's side is taken, without a conflict.
         """
+        import tempfile
+
         before = self.head()
         state = self.root / self.git.lines("rev-parse", "--git-path", "rebase-merge")[0]
         was_there = state.exists()
@@ -214,7 +217,7 @@ class Repository:
             result = self.git.run(*options, "rebase", "--quiet", "--no-autostash", onto, check=False)
         if result.code == 0:
             return
-        conflicts = self.git.run("diff", "--name-only", "--diff-filter=U", "-z", check=False).out.split("\0")
+        conflicts = self.git.read("diff", "--name-only", "--diff-filter=U", "-z", check=False).out.split("\0")
         aborted = self.git.run("rebase", "--abort", check=False)
         if aborted.code and not was_there:
             self._abort_rebase(before, onto, state)
@@ -234,6 +237,8 @@ class Repository:
 
     def _abort_rebase(self, before: Head, onto: str, state: Path) -> None:
         """What `git rebase --abort` does, where Git could not write enough for that; the work tree was clean before."""
+        import shutil
+
         shutil.rmtree(state, ignore_errors=True)
         put_back(self.git, self.root, head=str(before.commit), to=onto, changed_before=())
         if self.head().branch is None:

@@ -22,8 +22,8 @@ def put_back(git: GitRunner, root: Path, *, head: str, to: str, changed_before: 
         to: the branch or commit that it was on the way to.
         changed_before: the paths that were changed before, which are a person's; the index is left alone then.
     """
-    differing = git.run("diff", "--name-only", "--no-renames", "-z", head, to, check=False).out.split("\0")
-    kept = set(git.run("ls-tree", "-r", "--name-only", "-z", head, check=False).out.split("\0"))
+    differing = git.read("diff", "--name-only", "--no-renames", "-z", head, to, check=False).out.split("\0")
+    kept = set(git.read("ls-tree", "-r", "--name-only", "-z", head, check=False).out.split("\0"))
     with object_reader(git) as objects:
         mine = [
             path
@@ -36,7 +36,7 @@ def put_back(git: GitRunner, root: Path, *, head: str, to: str, changed_before: 
             if path not in kept:
                 (root / path).unlink(missing_ok=True)
                 _remove_empty(root, Path(path).parent)
-    if not changed_before and git.run("diff", "--cached", "--quiet", head, check=False).code:
+    if not changed_before and git.read("diff", "--cached", "--quiet", head, check=False).code:
         git.run("read-tree", head, check=False)
     lost = [path for path in mine if path in kept]
     if lost:

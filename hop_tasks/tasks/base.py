@@ -5,18 +5,19 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.parser.argument import Argument
 from invoke.tasks import Task, task
 
-from hop_tasks.database.interrupts import Interrupts, Terminated, obeying_signals
 from hop_tasks.errors import HopError, InterruptedByUser, ProjectError, UsageError
-from hop_tasks.project import Project
-from hop_tasks.settings import parse_seconds
 from hop_tasks.tasks.console import show, show_error
+
+if TYPE_CHECKING:
+    from hop_tasks.database.interrupts import Interrupts
+    from hop_tasks.project import Project
 
 Body = TypeVar("Body", bound=Callable[..., Any])
 
@@ -28,6 +29,9 @@ class HopTask(Task):  # type: ignore[type-arg]
     """A task whose HopError becomes an exit with the error's code: the only place where that happens."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        # Imported as a task runs: lists, help and completion need none of it.
+        from hop_tasks.database.interrupts import Terminated, obeying_signals
+
         interrupts: Interrupts | None = None
         try:
             with obeying_signals() as interrupts:
@@ -67,6 +71,8 @@ def hop_task(**options: Any) -> Callable[[Body], Body]:
 
 def find_project(context: Context, **flags: Any) -> Project:
     """The project that the current directory is in, with the settings of Invoke's configuration and of flags."""
+    from hop_tasks.project import Project
+
     return Project.find(configuration=configuration(context), **flags)
 
 
@@ -97,6 +103,8 @@ def lock_wait_flag(text: str | None) -> float | None:
     """The seconds of --lock-wait; None if it was not given. Raises UsageError."""
     if text is None:
         return None
+    from hop_tasks.settings import parse_seconds
+
     try:
         return parse_seconds(text)
     except ValueError as error:

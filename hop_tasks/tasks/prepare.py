@@ -1,11 +1,17 @@
 """invoke prepare"""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from invoke.context import Context
 
 from hop_tasks.errors import UsageError
-from hop_tasks.project import Project
 from hop_tasks.tasks.base import find_project, hop_task, is_dry, is_interactive
 from hop_tasks.tasks.console import ConsoleReporter, show
+
+if TYPE_CHECKING:
+    from hop_tasks.project import Project
 
 
 @hop_task(

@@ -1,11 +1,17 @@
 """invoke upgrade"""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from invoke.context import Context
 
-from hop_tasks.project import Project
 from hop_tasks.report import shown_size
 from hop_tasks.tasks.base import LOCK_WAIT_HELP, find_project, hop_task, lock_wait_flag
 from hop_tasks.tasks.console import ConsoleReporter, listed, show
+
+if TYPE_CHECKING:
+    from hop_tasks.project import Project
 
 
 @hop_task(

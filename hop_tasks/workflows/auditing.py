@@ -11,6 +11,7 @@ from hop_tasks.checkpoints import checkpoint
 from hop_tasks.database.applications import whoami
 from hop_tasks.database.engines import Database
 from hop_tasks.errors import DatabaseError, HopError
+from hop_tasks.installed import hop_version
 from hop_tasks.registry import (
     DONE,
     FAILED,
@@ -22,7 +23,6 @@ from hop_tasks.registry import (
     note_backup,
 )
 from hop_tasks.versions import Version
-from hop_tasks.workflows.workspace import hop_version
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

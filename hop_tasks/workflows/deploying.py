@@ -17,6 +17,7 @@ from hop_tasks.database.engines import Database, driver_connection, settle_sessi
 from hop_tasks.database.interrupts import cancelled_by_signals
 from hop_tasks.database.locks import require_lock
 from hop_tasks.errors import DatabaseError, LockedError, PatchError
+from hop_tasks.installed import hop_version
 from hop_tasks.registry import ReleaseRow, complete_registry, create_registry, has_release, insert_release
 from hop_tasks.report import Reporter
 from hop_tasks.scripts import FileRun, PatchFile, TransactionStep, check_schema, run_transaction
@@ -25,7 +26,6 @@ from hop_tasks.workflows.committing import commit_surely
 from hop_tasks.workflows.insisting import LOCK_NOT_AVAILABLE, insist
 from hop_tasks.workflows.manner import Manner
 from hop_tasks.workflows.reading import Deployable
-from hop_tasks.workflows.workspace import hop_version
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

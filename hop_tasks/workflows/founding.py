@@ -12,6 +12,7 @@ from hop_tasks.database.engines import Database
 from hop_tasks.database.statements import server_version
 from hop_tasks.database.urls import parse_url
 from hop_tasks.errors import DatabaseError, StateError
+from hop_tasks.installed import hop_version
 from hop_tasks.manifest import MANIFEST_NAME, Manifest
 from hop_tasks.project import Project
 from hop_tasks.registry import read_state
@@ -21,7 +22,7 @@ from hop_tasks.versions import ORIGIN_VERSION
 from hop_tasks.workflows.deploying import found_registry
 from hop_tasks.workflows.schemas import released_schema
 from hop_tasks.workflows.sync_package import synchronise_database
-from hop_tasks.workflows.workspace import hop_version, locked_database, programs_folder, reach_database, registry_of
+from hop_tasks.workflows.workspace import locked_database, programs_folder, reach_database, registry_of
 
 ORIGIN_MESSAGE = "the database as hop took it over"
 
@@ -101,7 +102,7 @@ def founding_database(project: Project, database: Database, *, verb: str, report
 def write_founding_release(project: Project, database: Database) -> tuple[str, ...]:
     """Write the package, and with version tracking the schema and the sealed manifest of 0.0.0; what was written."""
     devel = project.settings.devel
-    package = synchronise_database(project, database, ORIGIN_VERSION if devel else None)
+    package = synchronise_database(project, database, ORIGIN_VERSION if devel else None, anew=True)
     written = [path.relative_to(project.root).as_posix() for path in package.written]
     init = project.package_folder / "__init__.py"
     if init.exists() and init not in package.written:

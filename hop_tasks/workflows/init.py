@@ -113,7 +113,7 @@ def _require_no_release_tags(repository: Repository) -> None:
 
 def _ignored(repository: Repository) -> set[str]:
     """The files that Git ignores."""
-    return set(repository.git.run("ls-files", "-z", "--others", "--ignored", "--exclude-standard").out.split("\0"))
+    return set(repository.git.read("ls-files", "-z", "--others", "--ignored", "--exclude-standard").out.split("\0"))
 
 
 def _undo(repository: Repository, commit: str | None, ignored: set[str]) -> None:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from hop_tasks.checkpoints import checkpoint
 from hop_tasks.errors import RepositoryError, StateError, UsageError
+from hop_tasks.installed import hop_version
 from hop_tasks.manifest import MANIFEST_NAME, Manifest
 from hop_tasks.names import release_branch
 from hop_tasks.project import Project
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
 from hop_tasks.repository import Origin, Refs, Repository, branch_refspec, head_ref
 from hop_tasks.versions import Level, Version
-from hop_tasks.workflows.workspace import hop_version
 
 
 @dataclass(frozen=True)

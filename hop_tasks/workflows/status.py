@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 
 from hop_tasks.database.admin import database_exists
-from hop_tasks.database.engines import Database
+from hop_tasks.database.engines import is_missing, maintenance_hint
+from hop_tasks.database.looking import Reading, look_into
 from hop_tasks.database.urls import resolve_target
 from hop_tasks.errors import DatabaseError
 from hop_tasks.names import release_branch, version_of_branch
 from hop_tasks.project import Project
 from hop_tasks.registry import Attempt, BegunRelease, RegistryState, begun_release, last_attempt, read_state
-from hop_tasks.repository import Refs, Repository
+from hop_tasks.repository import Refs, Repository, Survey, surveying
 from hop_tasks.snapshots import find_kept, find_snapshots
-from hop_tasks.versions import Version
+from hop_tasks.versions import Version, in_order
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,10 @@ class DatabaseStatus:
 
 @dataclass(frozen=True)
 class RepositoryStatus:
-    """The repository: branch (None when detached), commit, changed paths, releases, and those in preparation."""
+    """The repository: branch (None when detached), commit, changed paths, releases, and those in preparation.
+
+    `unpushed` are the releases that origin lacks; they are not asked for in production, where nobody releases.
+    """
 
     branch: str | None
     commit: str | None
@@ -75,8 +80,9 @@ def read_status(project: Project) -> Status:
 
     Raises ProjectError for a URL that is wrong, RepositoryError if the project needs a repository and has none.
     """
-    database = _read_database(project)
-    repository = _read_repository(Repository.open(project.root)) if project.settings.devel else None
+    with surveying(project.root) if project.settings.devel else nullcontext(None) as finish:
+        database = _read_database(project)
+        repository = _read_repository(finish(), project.settings.production) if finish is not None else None
     at = database.state.last.version if database.state and database.state.last else None
     released = repository.released if repository else ()
     missing = tuple(version for version in released if at is not None and version > at)
@@ -88,36 +94,54 @@ def _read_database(project: Project) -> DatabaseStatus:
         target = resolve_target(project)
     except DatabaseError as error:
         return DatabaseStatus(project.name, "none", "nothing", problem=error)
-    source = target.source.value
-    if target.url is None:
-        return DatabaseStatus(target.database, str(target), source)
-    database = Database(target.url, project.settings.maintenance_database)
+    found = DatabaseStatus(target.database, str(target), target.source.value)
+    if target.place is None:
+        return found
     try:
-        with database.administer() as admin:
-            server = str(admin.exec_driver_sql("SHOW server_version").scalar_one())
-            exists = database_exists(admin, database.name)
-            snapshots = tuple(sorted(find_snapshots(admin, database.name)))
-            kept = tuple(f"{mark.database} ({mark.release})" for mark in find_kept(admin, database.name))
-        state = attempt = begun = None
-        if exists:
-            with database.connect() as connection:
-                state = read_state(connection)
-                if state.exists:
-                    attempt, begun = last_attempt(connection), begun_release(connection)
+        try:
+            with look_into(target) as connection:
+                return _look(connection, found)
+        except DatabaseError as error:
+            if not is_missing(error):
+                raise
+        with look_into(target, database=project.settings.maintenance_database) as connection:
+            exists = database_exists(connection, target.database)
+            return replace(_look(connection, found, registry=False), exists=exists)
     except DatabaseError as error:
-        return DatabaseStatus(target.database, str(target), source, problem=error)
-    return DatabaseStatus(target.database, str(target), source, server, exists, state, snapshots, kept, attempt, begun)
+        if is_missing(error):
+            error.hint = maintenance_hint(project.settings.maintenance_database)
+        return replace(found, problem=error)
 
 
-def _read_repository(repository: Repository) -> RepositoryStatus:
-    head, refs = repository.head(), repository.refs()
+def _look(connection: Reading, found: DatabaseStatus, *, registry: bool = True) -> DatabaseStatus:
+    """What a connection tells of the server, and of the registry of its own database."""
+    server = str(connection.exec_driver_sql("SHOW server_version").scalar_one())
+    state = attempt = begun = None
+    if registry:
+        state = read_state(connection)
+        if state.exists:
+            attempt, begun = last_attempt(connection), begun_release(connection)
+    return replace(
+        found,
+        server=server,
+        exists=True,
+        state=state,
+        snapshots=tuple(sorted(find_snapshots(connection, found.name))),
+        kept=tuple(f"{mark.database} ({mark.release})" for mark in find_kept(connection, found.name)),
+        attempt=attempt,
+        begun=begun,
+    )
+
+
+def _read_repository(survey: Survey, production: bool) -> RepositoryStatus:
+    work_tree, refs = survey.work_tree, survey.refs
     return RepositoryStatus(
-        branch=head.branch,
-        commit=head.commit,
-        changes=repository.changes(),
+        branch=work_tree.head.branch,
+        commit=work_tree.head.commit,
+        changes=work_tree.changes,
         released=refs.released,
         in_preparation=refs.in_preparation,
-        unpushed=_unpushed(repository, refs),
+        unpushed=() if production else _unpushed(survey.repository, refs),
     )
 
 
@@ -127,7 +151,7 @@ def _unpushed(repository: Repository, refs: Refs) -> tuple[Version, ...]:
         return ()
     arguments = [f"--no-merged={commit}" for commit in set(refs.tracking.values())]
     tags = repository.git.lines("for-each-ref", *arguments, "--format=%(refname:strip=2)", "refs/tags")
-    return tuple(sorted(version for tag in tags if (version := Version.find(tag))))
+    return in_order(version for tag in tags if (version := Version.find(tag)))
 
 
 def _advice(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hop_tasks.database.admin import database_exists
 from hop_tasks.database.engines import Database
 from hop_tasks.errors import DatabaseError
-from hop_tasks.package import Synchronised, differences, find_generator, synchronise
+from hop_tasks.package import Memory, Synchronised, differences, find_generator, synchronise
 from hop_tasks.project import Project
 from hop_tasks.registry import read_state
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
@@ -24,13 +24,23 @@ def synchronise_package(project: Project, *, reporter: Reporter = DEFAULT_REPORT
             raise DatabaseError(f"there is no database {database.name}", hint="hop apply builds it in development")
     with database.connect() as connection:
         state = read_state(connection)
-    return synchronise_database(project, database, state.last.version if state.last else None)
+    return synchronise_database(project, database, state.last.version if state.last else None, anew=True)
 
 
-def synchronise_database(project: Project, database: Database, release: Version | None) -> Synchronised:
-    """The same from any database, for the release that it is at."""
+def synchronise_database(
+    project: Project, database: Database, release: Version | None, *, anew: bool = False
+) -> Synchronised:
+    """The same from any database, for the release that it is at.
+
+    Unless `anew`, what was made from the same before is not made again.
+    """
+    memory = None
+    if not anew:
+        project.make_state_folder()
+        memory = Memory(project.package_memory, project.package_folder)
+    generator = find_generator(project.settings.generator)
     with database.connect() as connection:
-        return synchronise(project.package_folder, connection, find_generator(project.settings.generator), release)
+        return synchronise(project.package_folder, connection, generator, release, memory=memory)
 
 
 def package_differences(project: Project, database: Database, release: Version | None) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hop_tasks.backups import Backup
+from hop_tasks.database.urls import resolve_target
 from hop_tasks.errors import hinting
 from hop_tasks.project import Project
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
@@ -21,6 +22,7 @@ from hop_tasks.workflows.manner import InterruptedStep, Manner, as_interrupted_s
 from hop_tasks.workflows.planning import as_version, require_one_beginning
 from hop_tasks.workflows.production_code import CodeState, bring_code_forward
 from hop_tasks.workflows.reading import Deployable, ReleaseReader, release_reader
+from hop_tasks.workflows.settled import settled_code, settled_release
 from hop_tasks.workflows.stamping import baseline_database
 from hop_tasks.workflows.workspace import Workspace
 
@@ -73,6 +75,9 @@ def upgrade_database(
     repository = Repository.open(project.root)
     if fetch and (origin := Origin.find(repository)):
         origin.fetch_releases(project.settings.main_branch)
+    is_plain = not (target or declared or begin or interrupted_step)
+    if is_plain and (done := _find_settled(project, repository)):
+        return done
     workspace = Workspace.open(project, reporter)
     manner = Manner.of(
         workspace,
@@ -92,6 +97,16 @@ def upgrade_database(
     reached = deployed[-1].version if deployed else gap.start
     code = bring_code_forward(repository, project.settings.main_branch, reached)
     return Upgraded(workspace.database.name, gap.declared or gap.current, reached, tuple(deployed), backup, code)
+
+
+def _find_settled(project: Project, repository: Repository) -> Upgraded | None:
+    """What there is to say if nothing is to be done; None if that takes more than a glance."""
+    refs = repository.refs()
+    version = settled_release(project, refs)
+    if version is None:
+        return None
+    code = settled_code(repository, refs, project.settings.main_branch, version)
+    return Upgraded(resolve_target(project).database, version, version, (), None, code)
 
 
 def _upgrade(

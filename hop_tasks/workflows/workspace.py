@@ -105,13 +105,3 @@ def programs_folder(project: Project) -> Path | None:
     """The folder of the client programs, where the settings name one."""
     named = project.settings.client_programs
     return None if named is None else project.root / Path(named).expanduser()
-
-
-def hop_version() -> str:
-    """The version of this hop."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("hop-tasks")
-    except PackageNotFoundError:
-        return "unknown"

@@ -1,0 +1,61 @@
+"""The public functions and values, all of them: what `hop_tasks` gives away one by one, when it is asked for them."""
+
+from hop_tasks.errors import HopError
+from hop_tasks.project import Project
+from hop_tasks.report import LoggingReporter, Reporter
+from hop_tasks.settings import Settings
+from hop_tasks.versions import Level, Version
+from hop_tasks.workflows.apply import AppliedRelease, apply_release
+from hop_tasks.workflows.backups import BackupList, Pruned, drop_replaced_databases, list_backups, prune_backups
+from hop_tasks.workflows.founding import Founded
+from hop_tasks.workflows.init import initialise_project
+from hop_tasks.workflows.new import create_project
+from hop_tasks.workflows.planning import UpgradePlan, plan_upgrade
+from hop_tasks.workflows.prepare import NextRelease, PreparedRelease, next_releases, prepare_release
+from hop_tasks.workflows.release import PublishedRelease, release_prepared
+from hop_tasks.workflows.restore import restore_database
+from hop_tasks.workflows.restored import Restored
+from hop_tasks.workflows.server import start_server, stop_server
+from hop_tasks.workflows.status import Status, read_status
+from hop_tasks.workflows.sync_package import synchronise_package
+from hop_tasks.workflows.undo import UndoneRelease, undo_release
+from hop_tasks.workflows.upgrade import Upgraded, upgrade_database
+
+__all__ = [
+    "AppliedRelease",
+    "BackupList",
+    "Founded",
+    "HopError",
+    "Level",
+    "LoggingReporter",
+    "NextRelease",
+    "PreparedRelease",
+    "Project",
+    "Pruned",
+    "PublishedRelease",
+    "Reporter",
+    "Restored",
+    "Settings",
+    "Status",
+    "UndoneRelease",
+    "UpgradePlan",
+    "Upgraded",
+    "Version",
+    "apply_release",
+    "create_project",
+    "drop_replaced_databases",
+    "initialise_project",
+    "list_backups",
+    "next_releases",
+    "plan_upgrade",
+    "prepare_release",
+    "prune_backups",
+    "read_status",
+    "release_prepared",
+    "restore_database",
+    "start_server",
+    "stop_server",
+    "synchronise_package",
+    "undo_release",
+    "upgrade_database",
+]

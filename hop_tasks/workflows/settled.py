@@ -1,0 +1,50 @@
+"""Seeing at a glance that a production database has all there is, which is what most upgrades find."""
+
+from __future__ import annotations
+
+import hashlib
+
+from hop_tasks.database.looking import look_into
+from hop_tasks.database.urls import resolve_target
+from hop_tasks.errors import DatabaseError
+from hop_tasks.project import Project
+from hop_tasks.registry import RegistryState, begun_release, digest_commits, read_state
+from hop_tasks.repository import Refs, Repository
+from hop_tasks.versions import Version
+from hop_tasks.workflows.production_code import CodeState, bring_code_forward
+
+
+def settled_release(project: Project, refs: Refs) -> Version | None:
+    """The release that the production database is at, if it is the newest one here and nothing at all is to be done.
+
+    That is so if the database has had exactly the releases that have a tag here, from the one that it began with, each
+    from the commit that its tag is at. None is no statement: whoever wants to know more has to look at everything.
+    """
+    newest = refs.released[-1] if refs.released else None
+    try:
+        target = resolve_target(project)
+        if newest is None or target.place is None:
+            return None
+        with look_into(target) as connection:
+            state = read_state(connection)
+            if not state.production or state.last is None or state.last.version != newest:
+                return None
+            if digest_commits(connection) != _digest(refs, state) or begun_release(connection) is not None:
+                return None
+    except DatabaseError:
+        return None
+    return newest
+
+
+def settled_code(repository: Repository, refs: Refs, main: str, version: Version) -> CodeState:
+    """What `bring_code_forward` does and says, at once where the newest release is checked out."""
+    if refs.head is not None and refs.head == refs.tags[str(version)]:
+        return CodeState(in_step=True, moved=False)
+    return bring_code_forward(repository, main, version)
+
+
+def _digest(refs: Refs, state: RegistryState) -> str:
+    """What `digest_commits` says of a database that has had the releases here since its first one."""
+    begun = state.first.version if state.first else None
+    lines = [f"{version} {refs.tags[str(version)]}" for version in refs.released if begun is None or version >= begun]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
