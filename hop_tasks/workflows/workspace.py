@@ -18,6 +18,7 @@ from hop_tasks.project import Project
 from hop_tasks.registry import RegistryState, read_state
 from hop_tasks.report import Reporter
 from hop_tasks.repository import Repository
+from hop_tasks.snapshots import discard_database
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -59,12 +60,25 @@ class Workspace:
         ) as admin:
             yield admin
 
-    def discard(self, name: str) -> None:
-        """Drop a database that was worked in, after a failure: on a connection of its own, for others may be lost.
+    @property
+    def has_spares(self) -> bool:
+        """Whether databases are copied ahead and dropped later here, in the background."""
+        return self.project.settings.spare and not self.project.settings.production
 
-        If that fails too, the next command does it.
+    def discard(self, name: str) -> None:
+        """Get rid of a database that was worked in, after a failure too: on a connection of its own, for others may
+        be lost.
+
+        If that fails as well, the next command does it.
         """
         with suppress(DatabaseError), self.database.administer() as admin:
+            self.drop(admin, name)
+
+    def drop(self, admin: Connection, name: str) -> None:
+        """Drop a database beside the project's own; in the background where that is done."""
+        if self.has_spares:
+            discard_database(admin, name, self.database.name)
+        else:
             drop_database(admin, name)
 
     def read_state(self, admin: Connection) -> RegistryState | None:
