@@ -41,7 +41,6 @@ from hop_tasks.snapshots.spares import (
 from hop_tasks.snapshots.working import (
     clone_for_work,
     create_for_work,
-    drop_snapshot,
     find_snapshots,
     keep_as_snapshot,
     remove_leftovers,
@@ -62,7 +61,6 @@ __all__ = [
     "create_for_work",
     "discard_database",
     "drop_discarded",
-    "drop_snapshot",
     "drop_spares",
     "end_maker",
     "find_discarded",

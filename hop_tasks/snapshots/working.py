@@ -70,7 +70,9 @@ def keep_as_snapshot(connection: Connection, work: str, of: str, version: Versio
     name = database_beside(of, f"hop_{version}")
     for mark in marked_databases(connection, of):
         if mark.kind == SNAPSHOT and mark.release == str(version):
-            drop_snapshot(connection, mark.database, of)
+            # A spare that is being copied from it is given up.
+            end_maker(connection, of)
+            drop_database(connection, mark.database)
     if database_exists(connection, name):
         raise DatabaseError(
             f"database {name} is in the way: hop did not make it", hint="rename it, or drop it if nobody needs it"
@@ -80,9 +82,3 @@ def keep_as_snapshot(connection: Connection, work: str, of: str, version: Versio
     mark_database(connection, work, note)
     execute(connection, "ALTER DATABASE {} RENAME TO {}", work, name)
     return name
-
-
-def drop_snapshot(connection: Connection, name: str, of: str) -> None:
-    """Drop a snapshot; a spare that is being copied from it is given up."""
-    end_maker(connection, of)
-    drop_database(connection, name)

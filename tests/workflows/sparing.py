@@ -23,6 +23,9 @@ HELD = """
     AND (classid::bigint << 32 | objid::bigint) = {}
 """
 
+BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE%' AND application_name ~ '^hop spare'"
+"""Whether the server copies for who makes spares, or waits to."""
+
 
 def sparing(place: Playground) -> Playground:
     """The place, where spares are made."""

@@ -17,10 +17,9 @@ from hop_tasks.workflows.spare_maker import Request, make_spares
 from hop_tasks.workflows.spare_notes import SpareNote
 from tests.playground import SCRIPTS, Playground
 from tests.workflows.shelf import Shelf, applied, database_of, maintain, url_beside
-from tests.workflows.sparing import await_, kill, making, oid_of, settled, spares, sparing, stopped_at
+from tests.workflows.sparing import BLOCKED, await_, kill, making, oid_of, settled, spares, sparing, stopped_at
 
 TOOL = "CREATE TABLE tool (id integer);\n"
-BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE%' AND application_name ~ '^hop spare'"
 HAS_TOOL = "SELECT to_regclass('tool') IS NOT NULL"
 
 
