@@ -5,7 +5,7 @@ kill at any moment leaves nothing that could be taken for a good one. Every func
 to the maintenance database; the caller holds the lock.
 """
 
-from hop_tasks.snapshots.discarding import discard_database, drop_discarded, find_discarded
+from hop_tasks.snapshots.discarding import discard_database, drop_discarded, find_discarded, marked_as
 from hop_tasks.snapshots.kinds import (
     AT,
     BEFORE_APPLY,
@@ -77,6 +77,7 @@ __all__ = [
     "making_application",
     "making_key",
     "making_spares",
+    "marked_as",
     "put_in_place",
     "remove_leftovers",
     "replace_database",

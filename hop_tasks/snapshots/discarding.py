@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hop_tasks.checkpoints import checkpoint
-from hop_tasks.database.admin import drop_database, mark_database, marked_databases
+from hop_tasks.database.admin import Mark, drop_database, mark_database, marked_databases
 from hop_tasks.database.sessions import alone_with
 from hop_tasks.database.statements import execute
 from hop_tasks.snapshots.kinds import DISCARDED, SPARE, provisional_name, provisional_names
@@ -38,6 +38,11 @@ def discard_database(connection: Connection, name: str, of: str, *, rename: bool
             raise
 
     alone_with(connection, name, change)
+
+
+def marked_as(connection: Connection, of: str, kind: str) -> tuple[Mark, ...]:
+    """The databases of one kind beside `of`, by name."""
+    return tuple(mark for mark in marked_databases(connection, of) if mark.kind == kind)
 
 
 def find_discarded(connection: Connection, of: str) -> tuple[str, ...]:

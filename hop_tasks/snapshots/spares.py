@@ -15,11 +15,11 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from hop_tasks.checkpoints import checkpoint
-from hop_tasks.database.admin import Mark, copy_database, drop_database, mark_database, mark_of, marked_databases
+from hop_tasks.database.admin import Mark, copy_database, drop_database, mark_database, mark_of
 from hop_tasks.database.applications import holder_application
 from hop_tasks.database.properties import copy_properties
 from hop_tasks.database.statements import execute
-from hop_tasks.snapshots.discarding import discard_database
+from hop_tasks.snapshots.discarding import discard_database, marked_as
 from hop_tasks.snapshots.kinds import AT, COMMIT, SOURCE, SPARE, WORK, provisional_name
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ PURPOSE = "spare"
 
 def find_spares(connection: Connection, of: str) -> tuple[Mark, ...]:
     """The spares of a database that are whole."""
-    return tuple(mark for mark in marked_databases(connection, of) if mark.kind == SPARE)
+    return marked_as(connection, of, SPARE)
 
 
 def fits(spare: Mark, snapshot: Mark) -> bool:

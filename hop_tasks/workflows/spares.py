@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hop_tasks.snapshots import (
+    DISCARDED,
     clone_for_work,
     drop_discarded,
     drop_spares,
     making_spares,
+    marked_as,
     remove_leftovers,
     take_spare,
 )
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 MAKER = "hop_tasks.workflows.spare_maker"
+
+LEFT_AGAIN = 3
+"""So many discarded databases, and nobody in the background who drops them, are dropped in the foreground."""
 
 DETACHED = '"$@" <&3 3<&- >/dev/null 2>&1 &'
 """The shell leaves at once: who makes spares is nobody's child, and holds none of the caller's files open."""
@@ -84,14 +89,19 @@ def clear_leftovers(workspace: Workspace, admin: Connection) -> None:
 
 
 def clear_spares(workspace: Workspace, admin: Connection) -> None:
-    """Where there are no spares, drop those of before, and what the process in the background has left to drop."""
-    if workspace.has_spares:
-        return
+    """Where there are no spares, drop those of before, and what the process in the background has left to drop.
+
+    Where there are, only what it has left again and again: it may be that it cannot run here.
+    """
     of = workspace.database.name
+    if workspace.has_spares and len(marked_as(admin, of, DISCARDED)) < LEFT_AGAIN:
+        return
     with making_spares(admin, of) as held:
-        if held:
+        if not held:
+            return
+        if not workspace.has_spares:
             drop_spares(admin, of)
-            drop_discarded(admin, of)
+        drop_discarded(admin, of)
 
 
 def _begin_making(workspace: Workspace, snapshot: str | None) -> None:

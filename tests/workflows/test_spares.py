@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg2
 import pytest
 from sqlalchemy import make_url
 
-from hop_tasks import Project
+from hop_tasks import Project, apply_release
+from hop_tasks.database import embedded
 from hop_tasks.database.engines import Database
 from hop_tasks.workflows import spare_maker
 from hop_tasks.workflows.spare_maker import Request, make_spares
 from hop_tasks.workflows.spare_notes import SpareNote
+from hop_tasks.workflows.spares import LEFT_AGAIN
 from tests.playground import SCRIPTS, Playground
+from tests.workflows.calling import project_of
 from tests.workflows.shelf import Shelf, applied, database_of, maintain, url_beside
 from tests.workflows.sparing import BLOCKED, await_, kill, making, oid_of, settled, spares, sparing, stopped_at
 
@@ -26,9 +31,14 @@ HAS_TOOL = "SELECT to_regclass('tool') IS NOT NULL"
 def with_spare(shelf: Shelf, play: Playground) -> Playground:
     """0.0.1 is applied, and there is a spare of 0.0.0."""
     place = sparing(shelf.copy(applied, play))
-    place.hop("apply").succeeds()
-    settled(place)
+    make_spares(request_of(place))
     return place
+
+
+def request_of(place: Playground) -> Request:
+    """What a command would have the process in the background do, to be done in this one."""
+    database = Database(make_url(place.url).set(drivername="postgresql+psycopg2"))
+    return Request(database, f"{database.name}_hop_0.0.0", SpareNote(place.folder))
 
 
 def beside(place: Playground) -> set[str]:
@@ -134,9 +144,13 @@ def test_a_spare_of_another_snapshot_is_not_taken_and_goes(shelf: Shelf, play: P
 
 def test_nobody_waits_for_who_makes_spares_and_who_comes_leaves_it_the_work(shelf: Shelf, play: Playground) -> None:
     place = sparing(shelf.copy(applied, play))
-    with stopped_at(place, "spare.before_create", "apply") as maker:
+    secret = make_url(place.url).set(password="open sesame").render_as_string(hide_password=False)
+    with stopped_at(place.with_variables(HOP_DATABASE_URL=secret), "spare.before_create", "apply") as maker:
         assert making(place)
         assert os.getsid(maker.pid) != os.getsid(0), "no Ctrl-C reaches it"
+        words = Path(f"/proc/{maker.pid}/cmdline").read_bytes().decode().split("\0")
+        assert words[1:3] == ["-m", spare_maker.__name__]
+        assert not any("sesame" in word for word in words), "anybody can read a command line"
         place.write("Patches/0/0/1/02_tool.sql", TOOL)
         place.hop("apply").succeeds()
         assert place.sql(HAS_TOOL) == [(True,)]
@@ -184,14 +198,46 @@ def test_one_that_is_killed_while_the_server_copies_leaves_nothing_for_long(shel
     assert beside(place) == {"_hop_0.0.0", "_spare"}
 
 
-def test_nothing_secret_is_on_its_command_line(shelf: Shelf, play: Playground) -> None:
-    place = sparing(shelf.copy(applied, play))
-    secret = make_url(place.url).set(password="open sesame").render_as_string(hide_password=False)
-    with stopped_at(place.with_variables(HOP_DATABASE_URL=secret), "spare.before_create", "apply") as maker:
-        words = Path(f"/proc/{maker.pid}/cmdline").read_bytes().decode().split("\0")
-        assert words[1:3] == ["-m", spare_maker.__name__]
-        assert not any("sesame" in word for word in words)
-    settled(place)
+def test_where_nobody_can_work_in_the_background_what_is_discarded_does_not_pile_up(
+    shelf: Shelf, play: Playground
+) -> None:
+    # No interpreter that is begun there finds its library.
+    place = sparing(shelf.copy(applied, play)).with_variables(PYTHONHOME="nowhere")
+    with project_of(place) as project:
+        for _ in range(5):
+            apply_release(project)
+            assert len(place.databases()) <= 2 + LEFT_AGAIN
+    assert spares(place) == []
+    with project_of(place.with_variables(HOP_SPARE="0")) as project:
+        apply_release(project)
+    assert beside(place) == {"_hop_0.0.0"}
+
+
+def test_stopping_the_server_stops_it_too(tmp_path: Path) -> None:
+    outside = sparing(Playground(tmp_path, url=""))
+    place = outside.inside("shop")
+    try:
+        outside.hop("new", "shop", "--devel").succeeds()
+        place.hop("prepare", "-l", "patch").succeeds()
+        place.write("Patches/0/0/1/01_tool.sql", TOOL)
+        url = place.hop("server").succeeds().out.strip()
+        there = replace(place, url=url)
+        with stopped_at(place, "spare.before_create", "apply") as maker:
+            looking = psycopg2.connect(url_beside(there, "shop_hop_0.0.0"))
+            maker.go()
+            await_(lambda: there.sql(BLOCKED, url_beside(there, "postgres")))
+            place.hop("server", "--stop").succeeds()
+            looking.close()
+            await_(lambda: not maker.is_alive())
+        assert "not running" in place.hop("server", "--stop").succeeds().out
+        place.hop("apply").succeeds()
+        settled(there)
+        assert beside(there) == {"_hop_0.0.0", "_spare"}
+    finally:
+        data = place.folder / ".hop/pgdata"
+        folder = data.resolve()
+        embedded.stop(data)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class TestNone:
@@ -199,14 +245,11 @@ class TestNone:
         self, shelf: Shelf, play: Playground, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         place = with_spare(shelf, play)
-        snapshot = f"{database_of(place)}_hop_0.0.0"
-        database = Database(make_url(place.url).set(drivername="postgresql+psycopg2"))
-        request = Request(database, snapshot, SpareNote(place.folder))
         maintain(place, *(f'DROP DATABASE "{name}"' for name in spares(place)))
         with monkeypatch.context() as patch:
             patch.setattr(spare_maker, "RESERVE", 1 << 60)
             for _ in range(2):
-                make_spares(request)
+                make_spares(request_of(place))
         assert spares(place) == []
         said = [place.hop(command).succeeds().out for command in ("apply", "undo")]
         assert "there is no spare" in said[0]
