@@ -34,6 +34,8 @@ MARKING_SECONDS = 0.5
 DROPPING_SECONDS = 10.0
 """How long the server may take to end a session."""
 
+POLL_SECONDS = 0.02
+
 PURPOSE = "spare"
 """The verb in the application_name of who makes spares."""
 
@@ -201,7 +203,7 @@ def _await_spare(connection: Connection, source: Mark, of: str) -> str | None:
             last_seen = time.monotonic()
         elif last_seen is None or time.monotonic() - last_seen > MARKING_SECONDS or maker_of(connection, of) is None:
             return None
-        time.sleep(0.01)
+        time.sleep(POLL_SECONDS)
 
 
 def _is_copying(connection: Connection, oid: int, of: str) -> bool:
