@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 VARIABLE = "HOP_TESTING_CHECKPOINT"
-"""`<name>=<folder>`: at that checkpoint a file `reached` is made in the folder and one called `go` is waited for."""
+"""`<name>=<folder>`: at that checkpoint a file `reached` is made in the folder, after one called `pid` with the
+process's number, and one called `go` is waited for."""
 
 PATIENCE = 60.0
 """Seconds after which a command goes on although nobody told it to."""
@@ -26,6 +27,7 @@ def checkpoint(name: str) -> None:
     reached = folder / "reached"
     if reached.exists():
         return
+    (folder / "pid").write_text(str(os.getpid()))
     reached.touch()
     deadline = time.monotonic() + PATIENCE
     while not (folder / "go").exists() and time.monotonic() < deadline:

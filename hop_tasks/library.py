@@ -16,6 +16,7 @@ from hop_tasks.workflows.release import PublishedRelease, release_prepared
 from hop_tasks.workflows.restore import restore_database
 from hop_tasks.workflows.restored import Restored
 from hop_tasks.workflows.server import start_server, stop_server
+from hop_tasks.workflows.snapshots import SnapshotList, list_snapshots, prune_snapshots
 from hop_tasks.workflows.status import Status, read_status
 from hop_tasks.workflows.sync_package import synchronise_package
 from hop_tasks.workflows.undo import UndoneRelease, undo_release
@@ -36,6 +37,7 @@ __all__ = [
     "Reporter",
     "Restored",
     "Settings",
+    "SnapshotList",
     "Status",
     "UndoneRelease",
     "UpgradePlan",
@@ -46,10 +48,12 @@ __all__ = [
     "drop_replaced_databases",
     "initialise_project",
     "list_backups",
+    "list_snapshots",
     "next_releases",
     "plan_upgrade",
     "prepare_release",
     "prune_backups",
+    "prune_snapshots",
     "read_status",
     "release_prepared",
     "restore_database",

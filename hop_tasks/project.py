@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hop_tasks.errors import ModeError, ProjectError
-from hop_tasks.settings import Layer, Settings, environment_layer
+from hop_tasks.settings import Layer, Settings, defaults_of_place, environment_layer
 from hop_tasks.versions import Version
 
 SETTINGS_FILE = "pyproject.toml"
@@ -47,10 +47,11 @@ class Project:
         for root in (folder, *folder.parents):
             raw = read_settings_file(root / SETTINGS_FILE)
             if raw is not None:
+                variables = os.environ if environ is None else environ
                 layers: list[Layer] = [
-                    (f"{SETTINGS_FILE} [tool.hop]", raw),
+                    (f"{SETTINGS_FILE} [tool.hop]", {**defaults_of_place(variables), **raw}),
                     ("Invoke's configuration", dict(configuration or {})),
-                    environment_layer(os.environ if environ is None else environ),
+                    environment_layer(variables),
                     ("flags", {key: value for key, value in flags.items() if value is not None}),
                 ]
                 return cls(root, Settings.from_layers(layers))
@@ -96,9 +97,7 @@ class Project:
 
     def make_state_folder(self) -> None:
         """Make the folder of what belongs to this place only; Git ignores it whatever the project's .gitignore says."""
-        folder = self.root / STATE_FOLDER
-        folder.mkdir(exist_ok=True)
-        (folder / ".gitignore").write_text("*\n")
+        make_state_folder(self.root)
 
     def patch_folder(self, version: Version) -> Path:
         """The folder of the patch files of one release."""
@@ -138,6 +137,13 @@ class Project:
                 "(only status and sync-package make sense in it)",
                 hint="hop init --devel starts version tracking here",
             )
+
+
+def make_state_folder(root: Path) -> None:
+    """Make the folder of what belongs to this place only, in the project's folder `root`."""
+    folder = root / STATE_FOLDER
+    folder.mkdir(exist_ok=True)
+    (folder / ".gitignore").write_text("*\n")
 
 
 def read_settings_file(path: Path) -> dict[str, Any] | None:

@@ -47,6 +47,8 @@ class Settings:
         backup_command: the user's own command that makes a backup, in words; pg_dump when empty.
         backup_keep: how many backups of a database are kept; all of them when 0.
         reference_data: the tables, such as `shop.country`, whose rows are part of a release's schema file.
+        spare: whether a copy of the base is made in the background, for the next apply.
+        snapshots_keep: how many snapshots are kept that no release in preparation needs; all of them when 0.
     """
 
     name: str
@@ -68,6 +70,8 @@ class Settings:
     backup_command: tuple[str, ...] = ()
     backup_keep: int = 0
     reference_data: tuple[str, ...] = ()
+    spare: bool = True
+    snapshots_keep: int = 3
 
     @classmethod
     def from_layers(cls, layers: Sequence[Layer]) -> Settings:
@@ -118,6 +122,12 @@ def environment_layer(environ: Mapping[str, str]) -> Layer:
     if not raw.get("production", "1").strip():
         del raw["production"]
     return "environment", raw
+
+
+def defaults_of_place(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The defaults that this place has of its own: in CI, where the variable CI is set, no spare, since nobody there
+    applies again."""
+    return {} if environ.get("CI", "").strip().lower() in FALSE_WORDS else {"spare": False}
 
 
 def _text(value: object) -> str:
@@ -207,4 +217,6 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "backup_command": _command,
     "backup_keep": _number(0, 10_000),
     "reference_data": _tables,
+    "spare": _boolean,
+    "snapshots_keep": _number(0, 10_000),
 }

@@ -19,7 +19,7 @@ from sqlalchemy import make_url
 import hop_tasks
 from hop_tasks.database.admin import drop_database, marked_databases
 from hop_tasks.database.engines import Database
-from tests.playground import Playground
+from tests.playground import NO_SPARE, Playground
 from tests.scratch import write_to_memory
 from tests.servers import available_servers
 from tests.warm import STOVE
@@ -88,6 +88,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     for name in list(os.environ):
         if name.startswith(("HOP_", "PG", "GIT_", "INVOKE_")) or name in ("DATABASE_URL", "NO_COLOR"):
             monkeypatch.delenv(name)
+    for name, value in NO_SPARE.items():
+        monkeypatch.setenv(name, value)
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "Ann Author")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "ann@example.com")

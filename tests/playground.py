@@ -19,6 +19,8 @@ from tests.warm import STOVE, WarmProcess
 SCRIPTS = Path(sys.executable).parent
 HOP = str(SCRIPTS / "hop")
 TIMEOUT_SECONDS = 120
+NO_SPARE = {"HOP_SPARE": "0"}
+"""No test but those about spares has a process of hop outlive its command."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Playground:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "HOP_DATABASE_URL": self.url, **self.variables}
+        return {**os.environ, **NO_SPARE, "HOP_DATABASE_URL": self.url, **self.variables}
 
     def run(self, *command: str, stdin: str | None = None) -> Finished:
         done = subprocess.run(

@@ -26,17 +26,34 @@ WRITES = """
 """Rows written, less what ANALYZE writes, TOAST's own tables, catalogs of the whole server, and the registry."""
 
 
+OWN_SESSION_SECONDS = 0.5
+"""Seconds in which the server sees that a session of this process was closed."""
+
+
 def note_writes(admin: Connection, database: Database) -> None:
     """Note how many rows have been written so far to a database that only hop has been in."""
-    with database.connect() as connection:
-        connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS half_orm_meta.hop_writes (writes bigint NOT NULL)")
-        connection.exec_driver_sql("TRUNCATE half_orm_meta.hop_writes")
-        connection.commit()
     # The counters of a session are complete once it has ended.
     await_end_of_sessions(admin, database.name)
+    if not _note(database):
+        await_end_of_sessions(admin, database.name, seconds=OWN_SESSION_SECONDS)
+        _note(database)
+
+
+def _note(database: Database) -> bool:
+    """Note it; False if there was no table for that, which is made: rows in several catalogs, that count too."""
     with database.connect() as connection:
-        connection.exec_driver_sql("INSERT INTO half_orm_meta.hop_writes " + WRITES)
+        there = _has_note(connection)
+        if there:
+            connection.exec_driver_sql("DELETE FROM half_orm_meta.hop_writes")
+            connection.exec_driver_sql("INSERT INTO half_orm_meta.hop_writes " + WRITES)
+        else:
+            connection.exec_driver_sql("CREATE TABLE half_orm_meta.hop_writes (writes bigint NOT NULL)")
         connection.commit()
+    return there
+
+
+def _has_note(connection: Connection) -> bool:
+    return bool(connection.exec_driver_sql("SELECT to_regclass('half_orm_meta.hop_writes') IS NOT NULL").scalar_one())
 
 
 COUNTED = """
@@ -54,7 +71,7 @@ def written_since(admin: Connection, database: Database) -> bool:
     if not await_end_of_sessions(admin, database.name):
         return True
     with database.connect() as connection:
-        if connection.exec_driver_sql("SELECT to_regclass('half_orm_meta.hop_writes') IS NULL").scalar_one():
+        if not _has_note(connection):
             return True
         if not connection.exec_driver_sql(COUNTED.replace("%", "%%")).scalar_one():
             return True

@@ -1,7 +1,9 @@
-"""How large a database is."""
+"""How large a database is, and how much room there is for more."""
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,3 +27,34 @@ def tables_size(connection: Connection) -> int:
             """
         ).scalar_one()
     )
+
+
+def size_of(admin: Connection, name: str) -> int | None:
+    """Bytes of a database of the server; None for one that is not there, or for a role that may not connect to it."""
+    row = admin.exec_driver_sql(
+        "SELECT CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) END "
+        "FROM pg_database WHERE datname = %s",
+        (name,),
+    ).first()
+    return None if row is None or row[0] is None else int(row[0])
+
+
+def free_space(admin: Connection, name: str) -> int | None:
+    """Bytes that are free where the files of a database are; None where that cannot be known.
+
+    It is known of a server on this machine, which a Unix socket tells, to a role that may see the server's folder.
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        folder = admin.exec_driver_sql(
+            "SELECT coalesce(nullif(pg_tablespace_location(dattablespace), ''), current_setting('data_directory')) "
+            "FROM pg_database WHERE datname = %s AND inet_server_addr() IS NULL",
+            (name,),
+        ).scalar()
+    except DBAPIError:
+        return None
+    try:
+        return None if folder is None else shutil.disk_usage(Path(folder)).free
+    except OSError:
+        return None

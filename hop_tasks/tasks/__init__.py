@@ -8,6 +8,7 @@ from hop_tasks.tasks.prepare import prepare
 from hop_tasks.tasks.release import release
 from hop_tasks.tasks.restore import restore
 from hop_tasks.tasks.server import server
+from hop_tasks.tasks.snapshots import snapshots
 from hop_tasks.tasks.status import status
 from hop_tasks.tasks.sync_package import sync_package
 from hop_tasks.tasks.undo import undo
@@ -22,6 +23,7 @@ __all__ = [
     "release",
     "restore",
     "server",
+    "snapshots",
     "status",
     "sync_package",
     "undo",

@@ -17,6 +17,7 @@ VERBS = (
     "upgrade",
     "restore",
     "backups",
+    "snapshots",
     "sync_package",
     "server",
 )

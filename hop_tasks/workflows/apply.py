@@ -15,13 +15,13 @@ from hop_tasks.project import Project
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
 from hop_tasks.repository import Repository
 from hop_tasks.scripts import FileRun, check_scripts, read_folder
-from hop_tasks.snapshots import clone_for_work, remove_leftovers
 from hop_tasks.versions import Version
 from hop_tasks.workflows.bases import ensure_base, require_known_state
 from hop_tasks.workflows.deploying import Deployed, deploy
 from hop_tasks.workflows.manner import Manner
 from hop_tasks.workflows.reading import Deployable, release_reader
 from hop_tasks.workflows.replacing import Replaced, decide_leftovers, replace_current
+from hop_tasks.workflows.spares import clear_leftovers, sparing
 from hop_tasks.workflows.sync_package import synchronise_database
 from hop_tasks.workflows.workspace import Workspace
 
@@ -84,14 +84,18 @@ def _apply(
 ) -> AppliedRelease:
     release = read_work_tree(project, repository, version)
     workspace = Workspace.open(project, reporter)
-    with workspace.locked("apply") as admin, release_reader(repository) as reader:
+    with (
+        sparing(workspace) as spares,
+        workspace.locked("apply") as admin,
+        release_reader(repository) as reader,
+    ):
         state = workspace.read_state(admin)
         require_known_state(workspace, state, "apply")
-        remove_leftovers(admin, workspace.database.name)
+        clear_leftovers(workspace, admin)
         decide_leftovers(workspace, admin)
         base_version = merged_base(repository, version)
         base = ensure_base(workspace, admin, reader, base_version, state)
-        work, _ = clone_for_work(admin, base.database, workspace.database.name)
+        work = spares.copy(admin, base.database)
         try:
             deployed, package = _apply_to(workspace, admin, work, release)
             replaced = replace_current(workspace, admin, work, state, base=base)

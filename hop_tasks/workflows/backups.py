@@ -19,6 +19,7 @@ from hop_tasks.backups import (
 )
 from hop_tasks.database.admin import database_exists, drop_database, take_off_mark
 from hop_tasks.database.engines import Database
+from hop_tasks.database.sizes import size_of
 from hop_tasks.database.urls import resolve_target
 from hop_tasks.errors import DatabaseError, ModeError, StateError
 from hop_tasks.project import Project
@@ -171,7 +172,7 @@ def _replaced(database: Database | None) -> tuple[tuple[ReplacedDatabase, ...], 
                     mark.database,
                     mark.release,
                     (mark.extra or {}).get("at"),
-                    _size_of(admin, mark.database),
+                    size_of(admin, mark.database),
                     (mark.extra or {}).get(BEGUN),
                 )
                 for mark in find_kept(admin, database.name)
@@ -180,16 +181,6 @@ def _replaced(database: Database | None) -> tuple[tuple[ReplacedDatabase, ...], 
     except DatabaseError as error:
         return (), error
     return tuple(sorted(found, key=lambda kept: kept.replaced_at or "", reverse=True)), None
-
-
-def _size_of(admin: Connection, name: str) -> int | None:
-    """Bytes of a database; None for a role that may not connect to it."""
-    row = admin.exec_driver_sql(
-        "SELECT CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) END "
-        "FROM pg_database WHERE datname = %s",
-        (name,),
-    ).first()
-    return row[0] if row else None
 
 
 def _require_in_place(workspace: Workspace, admin: Connection) -> None:

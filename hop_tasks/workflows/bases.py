@@ -15,6 +15,7 @@ from hop_tasks.snapshots import clone_for_work, create_for_work, find_snapshots,
 from hop_tasks.versions import ORIGIN_VERSION, Version
 from hop_tasks.workflows.deploying import deployer, found_registry
 from hop_tasks.workflows.manner import Manner
+from hop_tasks.workflows.pruning import prune_superseded
 from hop_tasks.workflows.reading import ReleaseReader
 from hop_tasks.workflows.sessions import tell_ended
 from hop_tasks.workflows.workspace import Workspace
@@ -89,6 +90,7 @@ def ensure_base(
     except BaseException:
         workspace.discard(work)
         raise
+    prune_superseded(workspace, admin, version)
     return Base(version, name, rebuilt=start is None)
 
 

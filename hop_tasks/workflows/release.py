@@ -19,7 +19,6 @@ from hop_tasks.registry import read_releases
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
 from hop_tasks.repository import Origin, Repository, object_reader
 from hop_tasks.scripts import PatchFile, order_files, patch_folders
-from hop_tasks.snapshots import clone_for_work, remove_leftovers
 from hop_tasks.versions import Version
 from hop_tasks.workflows.apply import merged_base, read_work_tree, rebase_on_main, release_in_preparation
 from hop_tasks.workflows.bases import are_as_released, ensure_base, require_known_state
@@ -29,6 +28,7 @@ from hop_tasks.workflows.manner import Manner
 from hop_tasks.workflows.publishing import bring_main_up_to_date, publish, remove_branch, require_nothing_unseen
 from hop_tasks.workflows.reading import Deployable, release_reader
 from hop_tasks.workflows.schemas import released_schema
+from hop_tasks.workflows.spares import Spares, clear_leftovers, sparing
 from hop_tasks.workflows.sync_package import package_differences
 from hop_tasks.workflows.workspace import Workspace
 
@@ -109,9 +109,9 @@ def release_prepared(
         release = read_work_tree(project, repository, version)
         _require_committed(repository, release)
         workspace = Workspace.open(project, reporter)
-        with workspace.locked("release") as admin:
+        with sparing(workspace, again=False) as spares, workspace.locked("release") as admin:
             _require_applied(workspace, admin, release, base_version)
-            proof = _prove(workspace, admin, release, base_version)
+            proof = _prove(workspace, admin, spares, release, base_version)
             repository.require_clean("release, after the tests,")
             schema_path = project.schema_path(version)
             commit = _seal(repository, release, base_version, proof, schema_path)
@@ -212,13 +212,15 @@ def _require_applied(workspace: Workspace, admin: Connection, release: Deployabl
         )
 
 
-def _prove(workspace: Workspace, admin: Connection, release: Deployable, base_version: Version) -> Proof:
+def _prove(
+    workspace: Workspace, admin: Connection, spares: Spares, release: Deployable, base_version: Version
+) -> Proof:
     """Apply the release from its base on a scratch copy, compare, dump the schema, and run the tests."""
-    project, reporter, of = workspace.project, workspace.reporter, workspace.database.name
-    remove_leftovers(admin, of)
+    project, reporter = workspace.project, workspace.reporter
+    clear_leftovers(workspace, admin)
     with release_reader(workspace.repository) as reader:
         base = ensure_base(workspace, admin, reader, base_version, workspace.read_state(admin))
-    scratch, _ = clone_for_work(admin, base.database, of)
+    scratch = spares.copy(admin, base.database)
     try:
         reporter.step(f"applying {release.version} to a scratch copy of {base_version}")
         database = workspace.database.beside(scratch)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hop_tasks.database.activity import note_writes, written_since
-from hop_tasks.database.admin import drop_database
 from hop_tasks.database.locks import require_lock
 from hop_tasks.database.sessions import Session
 from hop_tasks.registry import RegistryState
 from hop_tasks.snapshots import BEFORE_APPLY, find_undecided, keep_before_apply, put_in_place, replace_database
 from hop_tasks.workflows.bases import Base
 from hop_tasks.workflows.sessions import tell_ended
+from hop_tasks.workflows.spares import clear_spares
 from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -71,10 +71,11 @@ def _decide(workspace: Workspace, admin: Connection, kept: str) -> str | None:
     Only once it is replaced can nobody come back to it and write.
     """
     if not written_since(admin, workspace.database.beside(kept)):
-        drop_database(admin, kept)
+        workspace.drop(admin, kept)
         return None
     kept, dropped = keep_before_apply(admin, kept, workspace.database.name)
     if dropped:
+        clear_spares(workspace, admin)
         workspace.reporter.note(f"the {kept} of last time was dropped")
     workspace.reporter.note(f"the database as it was, with what was written to it by hand, is kept as {kept}")
     return kept

@@ -10,13 +10,14 @@ from hop_tasks.errors import StateError
 from hop_tasks.project import Project
 from hop_tasks.registry import RegistryState
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
-from hop_tasks.snapshots import REPLACED, clone_for_work, remove_leftovers
+from hop_tasks.snapshots import REPLACED
 from hop_tasks.versions import Version
 from hop_tasks.workflows.bases import ensure_base, require_known_state
 from hop_tasks.workflows.reading import release_reader
 from hop_tasks.workflows.replacing import replace_current
 from hop_tasks.workflows.restored import Restored
 from hop_tasks.workflows.restoring import restore_production
+from hop_tasks.workflows.spares import Spares, clear_leftovers, sparing
 from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -52,26 +53,28 @@ def restore_database(
     production = project.settings.production
     wanted = None if production else version if isinstance(version, Version) else Version.parse(version)
     workspace = Workspace.open(project, reporter)
-    with workspace.locked("restore") as admin:
+    with sparing(workspace) as spares, workspace.locked("restore") as admin:
         state = workspace.read_state(admin)
         if wanted is None:
             restored = restore_production(workspace, admin, state, str(version), force=force)
         else:
-            restored = _from_snapshot(workspace, admin, state, wanted)
+            restored = _from_snapshot(workspace, admin, spares, state, wanted)
         if drop_replaced and restored.kept_as:
             drop_database(admin, restored.kept_as)
             restored = replace(restored, kept_as=None, dropped=restored.kept_as)
     return restored
 
 
-def _from_snapshot(workspace: Workspace, admin: Connection, state: RegistryState | None, version: Version) -> Restored:
+def _from_snapshot(
+    workspace: Workspace, admin: Connection, spares: Spares, state: RegistryState | None, version: Version
+) -> Restored:
     require_known_state(workspace, state, "restore")
-    remove_leftovers(admin, workspace.database.name)
+    clear_leftovers(workspace, admin)
     if version not in workspace.repository.refs().released:
         raise StateError(f"there is no release {version}; nothing was changed", hint="hop shows the releases")
     with release_reader(workspace.repository) as reader:
         base = ensure_base(workspace, admin, reader, version, state)
-    work, _ = clone_for_work(admin, base.database, workspace.database.name)
+    work = spares.copy(admin, base.database)
     try:
         replaced = replace_current(workspace, admin, work, state, base=base, kind=REPLACED)
     except BaseException:

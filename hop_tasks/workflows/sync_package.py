@@ -10,7 +10,7 @@ from hop_tasks.project import Project
 from hop_tasks.registry import read_state
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
 from hop_tasks.versions import Version
-from hop_tasks.workflows.workspace import reach_database
+from hop_tasks.workflows.workspace import reach_database, require_no_copy
 
 
 def synchronise_package(project: Project, *, reporter: Reporter = DEFAULT_REPORTER) -> Synchronised:
@@ -22,6 +22,7 @@ def synchronise_package(project: Project, *, reporter: Reporter = DEFAULT_REPORT
     with database.administer() as admin:
         if not database_exists(admin, database.name):
             raise DatabaseError(f"there is no database {database.name}", hint="hop apply builds it in development")
+        require_no_copy(admin, database.name)
     with database.connect() as connection:
         state = read_state(connection)
     return synchronise_database(project, database, state.last.version if state.last else None, anew=True)

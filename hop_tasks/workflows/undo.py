@@ -9,11 +9,11 @@ from hop_tasks.package import Synchronised
 from hop_tasks.project import Project
 from hop_tasks.registry import read_releases
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
-from hop_tasks.snapshots import clone_for_work, remove_leftovers
 from hop_tasks.versions import Version
 from hop_tasks.workflows.bases import ensure_base, released_version, require_known_state
 from hop_tasks.workflows.reading import release_reader
 from hop_tasks.workflows.replacing import Replaced, decide_leftovers, replace_current
+from hop_tasks.workflows.spares import clear_leftovers, sparing
 from hop_tasks.workflows.sync_package import synchronise_database
 from hop_tasks.workflows.workspace import Workspace
 
@@ -42,10 +42,14 @@ def undo_release(
     """
     project.require_development("undo")
     workspace = Workspace.open(project, reporter)
-    with workspace.locked("undo") as admin, release_reader(workspace.repository) as reader:
+    with (
+        sparing(workspace) as spares,
+        workspace.locked("undo") as admin,
+        release_reader(workspace.repository) as reader,
+    ):
         state = workspace.read_state(admin)
         require_known_state(workspace, state, "undo")
-        remove_leftovers(admin, workspace.database.name)
+        clear_leftovers(workspace, admin)
         decide_leftovers(workspace, admin)
         if state is None or state.last is None or released_version(state, reader, workspace.repository.refs().released):
             where = "there is no database" if state is None or state.last is None else f"it is at {state.last.version}"
@@ -62,7 +66,7 @@ def undo_release(
                 hint="git fetch --tags origin",
             )
         base = ensure_base(workspace, admin, reader, rows[1].version, state)
-        work, _ = clone_for_work(admin, base.database, workspace.database.name)
+        work = spares.copy(admin, base.database)
         try:
             package = None
             if not database_only:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hop_tasks.database.admin import database_exists, drop_database
+from hop_tasks.database.admin import database_exists, drop_database, mark_of
 from hop_tasks.database.engines import Database
 from hop_tasks.database.locks import locked
 from hop_tasks.database.sessions import end_orphans
@@ -18,6 +18,7 @@ from hop_tasks.project import Project
 from hop_tasks.registry import RegistryState, read_state
 from hop_tasks.report import Reporter
 from hop_tasks.repository import Repository
+from hop_tasks.snapshots import discard_database, end_maker
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -59,12 +60,33 @@ class Workspace:
         ) as admin:
             yield admin
 
-    def discard(self, name: str) -> None:
-        """Drop a database that was worked in, after a failure: on a connection of its own, for others may be lost.
+    @property
+    def has_spares(self) -> bool:
+        """Whether databases are copied ahead and dropped later here, in the background."""
+        return self.project.settings.spare and not self.project.settings.production
 
-        If that fails too, the next command does it.
+    def discard(self, name: str) -> None:
+        """Get rid of a database that was worked in, after a failure too: on a connection of its own, for others may
+        be lost.
+
+        If that fails as well, the next command does it.
         """
         with suppress(DatabaseError), self.database.administer() as admin:
+            self.drop(admin, name)
+
+    def drop(self, admin: Connection, name: str) -> None:
+        """Drop a database beside the project's own; in the background where that is done."""
+        if self.has_spares:
+            discard_database(admin, name, self.database.name)
+        else:
+            drop_database(admin, name)
+
+    def drop_snapshot(self, admin: Connection, name: str) -> None:
+        """Drop a snapshot; in the background where that is done, with its name free at once."""
+        end_maker(admin, self.database.name)
+        if self.has_spares:
+            discard_database(admin, name, self.database.name, rename=True)
+        else:
             drop_database(admin, name)
 
     def read_state(self, admin: Connection) -> RegistryState | None:
@@ -84,6 +106,7 @@ def locked_database(database: Database, verb: str, *, wait: float, reporter: Rep
     with locked(database, verb, wait=wait, tell=reporter.note), database.administer() as admin:
         for session in end_orphans(admin, database.name):
             reporter.warn(f"ended what a hop that was killed had left running: {session}")
+        require_no_copy(admin, database.name)
         yield admin
 
 
@@ -92,8 +115,21 @@ def registry_of(database: Database) -> RegistryState | None:
     with database.administer() as admin:
         if not database_exists(admin, database.name):
             return None
+        require_no_copy(admin, database.name)
     with database.connect() as connection:
         return read_state(connection)
+
+
+def require_no_copy(admin: Connection, name: str) -> None:
+    """Raises DatabaseError for a database that hop made or keeps beside another one: no project's own."""
+    mark = mark_of(admin, name)
+    if mark is not None:
+        raise DatabaseError(
+            f"database {name} is not {mark.of} but one that hop keeps beside it (kind: {mark.kind}); "
+            "nothing was changed",
+            hint=f"name {mark.of} in HOP_DATABASE_URL; or, to make {name} an ordinary database of its own: "
+            f'COMMENT ON DATABASE "{name}" IS NULL',
+        )
 
 
 def reach_database(project: Project, reporter: Reporter) -> Database:

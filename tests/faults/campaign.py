@@ -12,6 +12,7 @@ import hop_tasks
 from tests.faults import places
 from tests.playground import Playground
 from tests.workflows.shelf import Shelf, database_of, maintain
+from tests.workflows.sparing import settled
 
 
 class Fault(Enum):
@@ -33,6 +34,7 @@ class Scenario:
         checkpoints: those that it comes to.
         before: what is done there before it.
         once: whether it is refused where its work is done already.
+        background: whether it is the process that it leaves in the background that comes to the checkpoints.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Scenario:
     checkpoints: tuple[str, ...]
     before: Callable[[Playground], None] = lambda _place: None
     once: bool = False
+    background: bool = False
 
 
 DEPLOYING = (
@@ -96,6 +99,15 @@ PUBLISHING = (
     "publish.after_branch",
 )
 
+TAKING = ("spare.before_take", "spare.after_take")
+MAKING = (
+    "spare.after_drop",
+    "spare.before_create",
+    "spare.after_create",
+    "spare.before_mark",
+    "spare.after_mark",
+)
+
 
 def upgrade(place: Playground) -> None:
     """With the backup that comes of it."""
@@ -108,12 +120,20 @@ def upgrade_and_drop(place: Playground) -> None:
     maintain(place, f"DROP DATABASE {database_of(place)}")
 
 
+def apply_and_settle(place: Playground) -> None:
+    """With a spare."""
+    place.hop("apply").succeeds()
+    settled(place)
+
+
 SCENARIOS = (
     Scenario("upgrade", ("upgrade",), places.behind, ("lock.held", "audit.begun", *BACKING_UP, *DEPLOYING, *STEPPING)),
     Scenario("begin", ("upgrade",), places.empty, ("found.before_commit", "found.after_commit")),
     Scenario("restore", ("restore", "0.0.1"), places.behind, (*RESTORING, *SWAPPING), before=upgrade),
     Scenario("return", ("restore", "0.0.1"), places.behind, ("restore.between_renames",), before=upgrade_and_drop),
     Scenario("apply", ("apply",), places.changed, ("deploy.before_commit", "deploy.after_commit", *SWAPPING)),
+    Scenario("again", ("apply",), places.spared, TAKING, before=apply_and_settle),
+    Scenario("spare", ("apply",), places.spared, MAKING, background=True),
     Scenario("undo", ("undo",), places.ready, SWAPPING, once=True),
     Scenario("prepare", ("prepare", "-l", "patch", "-m", "next", "--push"), places.idle, PREPARING, once=True),
     Scenario("release", ("release", "--push"), places.ready, PUBLISHING, once=True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.playground import Playground
 from tests.workflows.shelf import Shelf, applied, clone, database_of, maintain, published, release_here, with_origin
+from tests.workflows.sparing import sparing
 
 DATES = {"GIT_AUTHOR_DATE": "2026-01-02T03:04:05Z", "GIT_COMMITTER_DATE": "2026-01-02T03:04:05Z"}
 
@@ -50,6 +51,11 @@ def changed(shelf: Shelf, play: Playground) -> Playground:
     place.write("Patches/0/0/1/02_rating.sql", "ALTER TABLE customer ADD COLUMN rating integer;\n")
     place.commit("rating")
     return place
+
+
+def spared(shelf: Shelf, play: Playground) -> Playground:
+    """The same, where spares are made."""
+    return sparing(shelf.copy(changed, play))
 
 
 def idle(shelf: Shelf, play: Playground) -> Playground:

@@ -74,7 +74,9 @@ def state_of(place: Playground) -> State:
 def _beside(place: Playground) -> tuple[str, ...]:
     own = database_of(place)
     names = sorted(name.removeprefix(own) for name in place.databases() if name != own)
-    return tuple(sorted({"_replaced" if name.startswith("_replaced_") else name for name in names}))
+    for kind in ("_replaced", "_spare"):
+        names = [kind if name.startswith(f"{kind}_") else name for name in names]
+    return tuple(sorted(set(names)))
 
 
 def attempts_of(place: Playground) -> list[str]:

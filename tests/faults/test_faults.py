@@ -17,6 +17,7 @@ from tests.faults.servers import CrashingServer
 from tests.faults.states import State, attempts_of, state_of
 from tests.playground import SCRIPTS, Playground
 from tests.workflows.shelf import Shelf, maintain
+from tests.workflows.sparing import await_, is_sparing, kill, making, settled, stopped_at
 
 STATE_CODE = 7
 """What a command ends with that finds its work done already."""
@@ -65,6 +66,8 @@ def test_the_same_command_again_ends_as_if_nothing_had_happened(
         again = place.hop(*scenario.command)
         assert again.code == 0 or (scenario.once and again.code == STATE_CODE), f"{again.out}\n{again.err}"
         assert "Traceback" not in again.err
+    if is_sparing(place):
+        settled(place)
     found = state_of(place)
     if fault is Fault.CRASH and "HOP_PRODUCTION" not in place.variables:
         # PostgreSQL's counters are lost in a crash: what may have been written to is kept.
@@ -87,6 +90,8 @@ def _undisturbed(scenario: Scenario, shelf: Shelf, folder: Path) -> tuple[State,
     place = _begin(scenario, shelf, Playground(folder / "undisturbed", shelf.new_url()))
     try:
         place.hop(*scenario.command).succeeds()
+        if is_sparing(place):
+            settled(place)
         return state_of(place), attempts_of(place) if place.variables.get("HOP_PRODUCTION") else []
     finally:
         for name in place.databases():
@@ -95,6 +100,9 @@ def _undisturbed(scenario: Scenario, shelf: Shelf, folder: Path) -> tuple[State,
 
 def _interrupt(place: Playground, scenario: Scenario, checkpoint: str, fault: Fault, server: CrashingServer) -> bool:
     """Run the scenario's command up to the checkpoint, and let the fault happen there; whether it succeeded."""
+    if scenario.background:
+        _interrupt_background(place, scenario, checkpoint, fault, server)
+        return False
     signs = place.folder.parent / "signs"
     signs.mkdir()
     stopping = place.with_variables(HOP_TESTING_CHECKPOINT=f"{checkpoint}={signs}")
@@ -103,11 +111,8 @@ def _interrupt(place: Playground, scenario: Scenario, checkpoint: str, fault: Fa
         _await(signs / "reached", process)
         if fault is Fault.KILL:
             process.kill()
-        elif fault is Fault.TERMINATE:
-            _end_sessions(place)
         else:
-            server.crash()
-            server.start()
+            _strike(place, fault, server)
         (signs / "go").touch()
         out, err = process.communicate(timeout=END_SECONDS)
     finally:
@@ -117,6 +122,27 @@ def _interrupt(place: Playground, scenario: Scenario, checkpoint: str, fault: Fa
     if fault is not Fault.KILL and process.returncode:
         assert err.splitlines()[-1].startswith("hop: "), err
     return process.returncode == 0
+
+
+def _interrupt_background(
+    place: Playground, scenario: Scenario, checkpoint: str, fault: Fault, server: CrashingServer
+) -> None:
+    """Run the command, and let the fault happen when what it leaves in the background is at the checkpoint."""
+    with stopped_at(place, checkpoint, *scenario.command) as stopped:
+        if fault is Fault.KILL:
+            kill(stopped)
+        else:
+            _strike(place, fault, server)
+    # The server has noticed, too.
+    await_(lambda: not making(place))
+
+
+def _strike(place: Playground, fault: Fault, server: CrashingServer) -> None:
+    if fault is Fault.TERMINATE:
+        _end_sessions(place)
+    else:
+        server.crash()
+        server.start()
 
 
 def _await(path: Path, process: subprocess.Popen[str]) -> None:

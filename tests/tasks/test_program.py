@@ -38,6 +38,7 @@ FLAGS = {
     "-e --terminate-blockers, -i --interrupted-step",
     "restore": "-v --version, -f --force, -l --lock-wait, -d --drop-replaced",
     "backups": "-v --verify, -p --prune, -d --drop-replaced, -l --lock-wait",
+    "snapshots": "-p --prune, -l --lock-wait",
     "sync-package": "",
     "server": "-s --stop",
 }

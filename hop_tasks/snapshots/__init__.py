@@ -1,0 +1,85 @@
+"""The service `snapshots`: databases that hop makes beside a development database, recognised by a mark.
+
+A database is made under a name with a random part and gets its own name only when it is whole and marked, so that a
+kill at any moment leaves nothing that could be taken for a good one. Every function takes a connection in autocommit
+to the maintenance database; the caller holds the lock.
+"""
+
+from hop_tasks.snapshots.discarding import discard_database, drop_discarded, find_discarded, marked_as
+from hop_tasks.snapshots.kinds import (
+    AT,
+    BEFORE_APPLY,
+    BEGUN,
+    COMMIT,
+    DISCARDED,
+    REPLACED,
+    SNAPSHOT,
+    SPARE,
+    UNDECIDED,
+    WORK,
+)
+from hop_tasks.snapshots.replaced import (
+    find_kept,
+    find_undecided,
+    is_kept,
+    keep_before_apply,
+    put_in_place,
+    replace_database,
+)
+from hop_tasks.snapshots.spares import (
+    drop_spares,
+    end_maker,
+    find_spares,
+    fits,
+    make_spare,
+    maker_of,
+    making_application,
+    making_key,
+    making_spares,
+    take_spare,
+)
+from hop_tasks.snapshots.working import (
+    clone_for_work,
+    create_for_work,
+    find_snapshots,
+    keep_as_snapshot,
+    remove_leftovers,
+)
+
+__all__ = [
+    "AT",
+    "BEFORE_APPLY",
+    "BEGUN",
+    "COMMIT",
+    "DISCARDED",
+    "REPLACED",
+    "SNAPSHOT",
+    "SPARE",
+    "UNDECIDED",
+    "WORK",
+    "clone_for_work",
+    "create_for_work",
+    "discard_database",
+    "drop_discarded",
+    "drop_spares",
+    "end_maker",
+    "find_discarded",
+    "find_kept",
+    "find_snapshots",
+    "find_spares",
+    "find_undecided",
+    "fits",
+    "is_kept",
+    "keep_as_snapshot",
+    "keep_before_apply",
+    "make_spare",
+    "maker_of",
+    "making_application",
+    "making_key",
+    "making_spares",
+    "marked_as",
+    "put_in_place",
+    "remove_leftovers",
+    "replace_database",
+    "take_spare",
+]
