@@ -47,6 +47,7 @@ class Settings:
         backup_jobs: how many tables a backup in the format `directory` dumps at the same time.
         backup_command: the user's own command that makes a backup, in words; pg_dump when empty.
         backup_keep: how many backups of a database are kept; all of them when 0.
+        watch_command: the command that runs after each round of `hop watch`, in words; empty for none.
         reference_data: the tables, such as `shop.country`, whose rows are part of a release's schema file.
     """
 
@@ -68,6 +69,7 @@ class Settings:
     backup_jobs: int = 2
     backup_command: tuple[str, ...] = ()
     backup_keep: int = 0
+    watch_command: tuple[str, ...] = ()
     reference_data: tuple[str, ...] = ()
 
     @classmethod
@@ -205,5 +207,6 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "backup_jobs": _number(1, 64),
     "backup_command": _command,
     "backup_keep": _number(0, 10_000),
+    "watch_command": _command,
     "reference_data": _tables,
 }

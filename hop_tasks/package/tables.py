@@ -37,7 +37,7 @@ def generate_tables(connection: Connection, release: Version | None) -> str:
     from hop_tasks.package.reflection import reflect_tables
 
     # sqlacodegen imports inflect for plurals, which no table needs, and that alone takes more than a second.
-    with _imported_on_use("inflect"):
+    with imported_on_use("inflect"):
         from hop_tasks.package.rendering import render_tables
 
     with warnings.catch_warnings():
@@ -54,7 +54,7 @@ def generate_tables(connection: Connection, release: Version | None) -> str:
 
 
 @contextmanager
-def _imported_on_use(name: str) -> Iterator[None]:
+def imported_on_use(name: str) -> Iterator[None]:
     """Within the context, importing `name` gives a stand-in that loads the module when something is asked of it."""
     if name in sys.modules:
         yield
