@@ -29,10 +29,10 @@ OTHER_HOP = "waiting until it is done"
 SERVER = "waiting for the server"
 BRANCH = "waiting for the branch of a release"
 
-RETRY_SECONDS = 2.0
+RETRY_SECONDS = 1.0
 """How often it is looked whether the lock is free, or the server is there again."""
 
-GIT_SECONDS = 2.0
+GIT_SECONDS = 1.0
 """How long git may be at work before that is said: most of what it does takes much less."""
 
 NEWER_SECONDS = 0.2
@@ -102,7 +102,7 @@ def watch_release(
             hint="correct --run, or the setting watch_command; no shell is used",
         )
     git = GitFolder.of(Repository.open(project.root).git)
-    watched = Watched(project, git, with_code=bool(command))
+    watched = Watched(project, git, with_tests=bool(command))
     return _Watch(project, watched, stop or threading.Event(), reporter).rounds()
 
 
@@ -238,7 +238,7 @@ class _Watch:
         if outcome.applied is not None and self.last is not None:
             written = [path.relative_to(self.project.root).as_posix() for path in outcome.applied.package.written]
             if written:
-                self.last = self.last.with_files_of(self.watched.look(), written)
+                self.last = self.last.with_package_of(self.watched.look(), written)
 
     def _run_command(self, warm: WarmProcess) -> tuple[CommandRun, KeyboardInterrupt | None]:
         """What became of it; and what to raise, once that was told."""

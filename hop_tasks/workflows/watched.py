@@ -40,38 +40,43 @@ has longer ticks."""
 
 @dataclass(frozen=True)
 class Look:
-    """What there was to see at one time.
+    """What there was to see at one time; each mapping is from the path below the project's root to a checksum.
 
     Attributes:
         head: the branch, or the commit where HEAD is detached.
         git_at_work: what git is in the middle of, if it is.
-        release: path from the project's root -> checksum, of what an apply depends on.
-        code: the same, of the code and the tests that the command may depend on.
+        release: the files that make the release, and their neighbours.
+        package: the project's own code.
+        tests: its tests, where a command may run them.
+        is_imported: whether the release has Python files, which may import the package.
     """
 
     head: str
     git_at_work: str | None
     release: Mapping[str, str]
-    code: Mapping[str, str]
+    package: Mapping[str, str]
+    tests: Mapping[str, str] | None
+    is_imported: bool
 
     @property
     def version(self) -> Version | None:
         """The release that the branch prepares."""
         return version_of_branch(self.head)
 
-    def applies_as(self, other: Look) -> bool:
+    def applies_as(self, earlier: Look) -> bool:
         """Whether an apply would find the same."""
-        return (self.head, self.release) == (other.head, other.release)
+        same = (self.head, self.release) == (earlier.head, earlier.release)
+        return same and (not self.is_imported or self.package == earlier.package)
 
-    def is_as(self, other: Look) -> bool:
+    def is_as(self, earlier: Look) -> bool:
         """Whether a round would find the same."""
-        return self.applies_as(other) and self.code == other.code
+        return self.applies_as(earlier) and self._counting() == earlier._counting(like=self)
 
     def changed_since(self, earlier: Look) -> tuple[str, ...]:
         """What is new, as a person calls it: files of the release by their names, others by their paths."""
         if self.head != earlier.head:
             return (f"on {self.head}",)
-        before, now = {**earlier.release, **earlier.code}, {**self.release, **self.code}
+        before, now = earlier._counting(like=self), self._counting()
         own = f"{patch_folders(self.version)[1]}/" if self.version else "/"
         return tuple(
             f"{path.removeprefix(own)}{'' if path in now else ' removed'}"
@@ -79,14 +84,16 @@ class Look:
             if before.get(path) != now.get(path)
         )
 
-    def with_files_of(self, later: Look, paths: Iterable[str]) -> Look:
-        """The same, with some files as they were seen later."""
-        wanted = set(paths)
-        merged = [
-            {**old, **{path: checksum for path, checksum in new.items() if path in wanted}}
-            for old, new in ((self.release, later.release), (self.code, later.code))
-        ]
-        return replace(self, release=merged[0], code=merged[1])
+    def with_package_of(self, later: Look, paths: Iterable[str]) -> Look:
+        """The same, with some files of the package as they were seen later."""
+        wanted = {path: checksum for path in paths if (checksum := later.package.get(path)) is not None}
+        return replace(self, package={**self.package, **wanted})
+
+    def _counting(self, like: Look | None = None) -> Mapping[str, str]:
+        """All that a round like another one depends on."""
+        if (like or self).is_imported or self.tests is not None:
+            return {**self.release, **self.package, **(self.tests or {})}
+        return self.release
 
 
 @dataclass
@@ -96,19 +103,19 @@ class Watched:
     Attributes:
         project: the project.
         git: Git's folder.
-        with_code: whether package and tests count also where no patch file can import them.
+        with_tests: whether there is a command, for which the tests count, and the package in any case.
     """
 
     project: Project
     git: GitFolder
-    with_code: bool
+    with_tests: bool
     _known: dict[str, tuple[tuple[int, ...], str | None]] = field(default_factory=dict)
 
     def folders(self) -> Mapping[Path, tuple[int, int]]:
         """The folders to be watched with what is below them, as far as they are there, and which ones they are."""
         found = {}
         places = [self.project.patches, self.project.package_folder]
-        for path in [*places, self.project.root / TESTS] if self.with_code else places:
+        for path in [*places, self.project.root / TESTS] if self.with_tests else places:
             try:
                 status = path.stat()
             except OSError:
@@ -118,20 +125,20 @@ class Watched:
 
     def look(self) -> Look:
         """What is there now."""
-        head = self.git.head()
+        at_work, head = self.git.at_work(), self.git.head()
         version = version_of_branch(head)
         known, self._known = self._known, {}
-        folders = patch_folders(version) if version else ()
-        release = dict(self._read(folders, known))
         package = self.project.settings.package
-        runs_python = any(path.endswith(PYTHON) and is_patch_file(path) for path in release)
-        code = {}
-        if self.with_code:
-            code = dict(self._read([package, TESTS], known, only=PYTHON))
-        if runs_python:
-            # They can import it.
-            release |= dict(self._read([package], known, only=PYTHON))
-        return Look(head, self.git.at_work(), release, code)
+        release = dict(self._read(patch_folders(version) if version else (), known))
+        return Look(
+            head,
+            # Also if it has begun meanwhile.
+            at_work or self.git.at_work(),
+            release,
+            dict(self._read([package], known, only=PYTHON)),
+            dict(self._read([TESTS], known, only=PYTHON)) if self.with_tests else None,
+            any(path.endswith(PYTHON) and is_patch_file(path) for path in release),
+        )
 
     def _read(
         self, folders: Iterable[str], known: Mapping[str, tuple[tuple[int, ...], str | None]], *, only: str = ""
