@@ -228,7 +228,7 @@ class TestSaves:
     def test_hours_of_it_leave_nothing_behind(self, place: Playground) -> None:
         """Not even of files that start processes and threads and open sessions and files, and close none of them.
 
-        Nor is what they import ever stale: a neighbour, or the project's package, which counts from the first such file.
+        Nor is what they import ever stale: a neighbour, or the project's package, from the first such file on.
         """
         sleeps = leave_sleeper(place)
         place.write("shop/prices.py", "FACTOR = 1\n")
