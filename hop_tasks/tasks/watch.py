@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
@@ -29,10 +30,11 @@ def watch(c: Context, run: str | None = None) -> None:
     show("  watching; Ctrl-C ends")
     stays = "the database stays as it was"
     try:
-        for found in rounds:
-            _show_round(project, found)
-            if found.applied is not None:
-                stays = f"the database stays as applied at {_clock(found)}"
+        with closing(rounds):
+            for found in rounds:
+                if found.applied is not None:
+                    stays = f"the database stays as applied at {_clock(found)}"
+                _show_round(project, found)
     except Terminated:
         raise
     except KeyboardInterrupt:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -77,7 +78,7 @@ class WatchRound:
 
 def watch_release(
     project: Project, *, stop: threading.Event | None = None, reporter: Reporter = DEFAULT_REPORTER
-) -> Iterator[WatchRound]:
+) -> Generator[WatchRound, None, None]:
     """Apply the release in preparation now, and each time that one of its files is saved; then run `watch_command`.
 
     Files that are saved within a twentieth of a second of each other are one round. What is saved during a round makes
@@ -90,7 +91,7 @@ def watch_release(
 
     An error is part of its round, and the next save begins another; also on a branch without a release, while another
     hop is at work, and while the server is away, which is waited for. Ctrl-C and SIGTERM, as KeyboardInterrupt, end a
-    round that is on, which is rolled back and comes last.
+    round that is on, which is rolled back and comes last; closing the generator ends it, too.
 
     Raises ModeError for production, RepositoryError outside a repository, ProjectError for a command that is not there.
     """
@@ -122,7 +123,7 @@ class _Watch:
         self.git_since: float | None = None
         self.settings = _settings_of(project)
 
-    def rounds(self) -> Iterator[WatchRound]:
+    def rounds(self) -> Generator[WatchRound, None, None]:
         """The rounds, until `stop` is set."""
         with closing(WarmProcess(self.project.root)) as warm:
             for seen in looks(self.watched, self.stop):
@@ -255,7 +256,7 @@ class _Watch:
                 interrupt, is_newer = signalled, True
                 job.interrupt(_number(signalled))
         code = None if is_newer else job.code
-        return CommandRun(" ".join(words), code, time.monotonic() - started), interrupt
+        return CommandRun(shlex.join(words), code, time.monotonic() - started), interrupt
 
     def _seen(self) -> Look:
         assert self.last is not None
