@@ -39,11 +39,10 @@ def run_checks(command: Sequence[str], folder: Path, url: URL, reporter: Reporte
     """
     shown = " ".join(command)
     is_pytest = command[0] == PYTEST
-    arguments = [sys.executable, "-m", *command] if is_pytest else list(command)
     lines = []
     try:
         with subprocess.Popen(
-            arguments,
+            checks_arguments(command),
             cwd=folder,
             env=checks_environment(os.environ, url),
             stdin=subprocess.DEVNULL,
@@ -75,6 +74,11 @@ def run_checks(command: Sequence[str], folder: Path, url: URL, reporter: Reporte
             hint="correct them, commit, hop apply, hop release",
         )
     return ChecksRun(shown, summary, found_none)
+
+
+def checks_arguments(command: Sequence[str]) -> list[str]:
+    """A command as it is started: `pytest` as a module of this Python."""
+    return [sys.executable, "-m", *command] if command[0] == PYTEST else list(command)
 
 
 def checks_environment(environ: Mapping[str, str], url: URL) -> dict[str, str]:

@@ -21,10 +21,12 @@ from hop_tasks.workflows.status import Status, read_status
 from hop_tasks.workflows.sync_package import synchronise_package
 from hop_tasks.workflows.undo import UndoneRelease, undo_release
 from hop_tasks.workflows.upgrade import Upgraded, upgrade_database
+from hop_tasks.workflows.watch import CommandRun, WatchRound, watch_release
 
 __all__ = [
     "AppliedRelease",
     "BackupList",
+    "CommandRun",
     "Founded",
     "HopError",
     "Level",
@@ -43,6 +45,7 @@ __all__ = [
     "UpgradePlan",
     "Upgraded",
     "Version",
+    "WatchRound",
     "apply_release",
     "create_project",
     "drop_replaced_databases",
@@ -62,4 +65,5 @@ __all__ = [
     "synchronise_package",
     "undo_release",
     "upgrade_database",
+    "watch_release",
 ]

@@ -46,6 +46,7 @@ class Settings:
         backup_jobs: how many tables a backup in the format `directory` dumps at the same time.
         backup_command: the user's own command that makes a backup, in words; pg_dump when empty.
         backup_keep: how many backups of a database are kept; all of them when 0.
+        watch_command: the command that runs after each round of `hop watch`, in words; empty for none.
         reference_data: the tables, such as `shop.country`, whose rows are part of a release's schema file.
         spare: whether a copy of the base is made in the background, for the next apply.
         snapshots_keep: how many snapshots are kept that no release in preparation needs; all of them when 0.
@@ -69,6 +70,7 @@ class Settings:
     backup_jobs: int = 2
     backup_command: tuple[str, ...] = ()
     backup_keep: int = 0
+    watch_command: tuple[str, ...] = ()
     reference_data: tuple[str, ...] = ()
     spare: bool = True
     snapshots_keep: int = 3
@@ -216,6 +218,7 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "backup_jobs": _number(1, 64),
     "backup_command": _command,
     "backup_keep": _number(0, 10_000),
+    "watch_command": _command,
     "reference_data": _tables,
     "spare": _boolean,
     "snapshots_keep": _number(0, 10_000),

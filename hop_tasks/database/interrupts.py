@@ -31,10 +31,16 @@ class Terminated(KeyboardInterrupt):
 
 
 class Interrupts:
-    """The signals that arrive while a command runs; `number` is the first one, None so far."""
+    """The signals that arrive while a command runs.
 
-    def __init__(self, *, second_ends: bool) -> None:
+    Attributes:
+        number: the first one, None so far.
+        announced: whether a person is told what a signal does.
+    """
+
+    def __init__(self, *, second_ends: bool, announced: bool = True) -> None:
         self.number: int | None = None
+        self.announced = announced
         self._second_ends = second_ends
         self._arrived = 0
         self._handled = threading.Event()
@@ -52,7 +58,7 @@ class Interrupts:
         self._arrived += 1
         self.number = self.number or number
         if self._arrived == 1:
-            if self._second_ends:
+            if self._second_ends and self.announced:
                 _say(f"  {signal.Signals(number).name}: cancelling what runs; a second one ends hop at once")
             # In a thread of its own: the server that is asked may not answer.
             threading.Thread(target=self._cancel, name="hop-cancel", daemon=True).start()
@@ -83,16 +89,16 @@ _ending = threading.Lock()
 
 
 @contextmanager
-def obeying_signals() -> Iterator[Interrupts]:
+def obeying_signals(*, announced: bool = True) -> Iterator[Interrupts]:
     """While the body runs, the first SIGINT or SIGTERM cancels what the server does and raises KeyboardInterrupt or
-    Terminated; a second one ends the process at once, whatever it does.
+    Terminated; a second one ends the process at once, whatever it does. Both are said, unless not `announced`.
 
     Only the main thread of a program gets signals; in others, and inside another such body, the body just runs.
     """
     if _current is not None or threading.current_thread() is not threading.main_thread():
         yield _current or Interrupts(second_ends=False)
         return
-    with _watching(second_ends=True) as interrupts:
+    with _watching(second_ends=True, announced=announced) as interrupts:
         previous = {number: signal.getsignal(number) for number in ENDING}
         try:
             for number, handler in previous.items():
@@ -104,6 +110,20 @@ def obeying_signals() -> Iterator[Interrupts]:
             for number, handler in previous.items():
                 # None is one that was not installed from Python, and could not be put back.
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+@contextmanager
+def at_rest() -> Iterator[None]:
+    """While the body runs there is nothing to cancel, and nothing is said when a signal arrives."""
+    interrupts = _current
+    if interrupts is None:
+        yield
+        return
+    announced, interrupts.announced = interrupts.announced, False
+    try:
+        yield
+    finally:
+        interrupts.announced = announced
 
 
 @contextmanager
@@ -156,14 +176,17 @@ def end_at_once(number: int) -> NoReturn:
             with contextlib.suppress(OSError):
                 process.kill()
         name = signal.Signals(number).name
-        _say(f"hop: ended at once by a second signal, {name}; the server rolls back by itself what was not committed")
+        if _current is None or _current.announced:
+            _say(
+                f"hop: ended at once by a second signal, {name}; the server rolls back by itself what was not committed"
+            )
         os._exit(128 + number)
 
 
 @contextmanager
-def _watching(*, second_ends: bool) -> Iterator[Interrupts]:
+def _watching(*, second_ends: bool, announced: bool = True) -> Iterator[Interrupts]:
     global _current  # noqa: PLW0603 (signals are the process's own, and so is who watches them)
-    interrupts = Interrupts(second_ends=second_ends)
+    interrupts = Interrupts(second_ends=second_ends, announced=announced)
     reading, writing = socket.socketpair()
     writing.setblocking(False)
     previous = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)

@@ -90,6 +90,12 @@ def locked(
                 connection.exec_driver_sql("SELECT pg_advisory_unlock(%s)", (key,))
 
 
+def find_holder(database: Database) -> Holder | None:
+    """Who holds the lock of `database`; None if nobody does. Looks only, and is in nobody's way."""
+    with database.administer() as connection:
+        return _holder(connection, lock_key(database.name))
+
+
 def require_lock() -> None:
     """Raises LockedError if the lock that this command took is gone with its session: somebody else may be at work.
 

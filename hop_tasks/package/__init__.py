@@ -3,7 +3,7 @@
 from hop_tasks.package.generated import generated_files
 from hop_tasks.package.generators import GENERATED_MARK, GENERATORS, Generator, find_generator
 from hop_tasks.package.memory import Memory
-from hop_tasks.package.synchronising import Synchronised, differences, synchronise
+from hop_tasks.package.synchronising import Synchronised, differences, has_mark, synchronise
 
 __all__ = [
     "GENERATED_MARK",
@@ -14,5 +14,6 @@ __all__ = [
     "differences",
     "find_generator",
     "generated_files",
+    "has_mark",
     "synchronise",
 ]

@@ -1,5 +1,6 @@
 """The service `repository`: Git, as far as releases need it."""
 
+from hop_tasks.repository.git_folder import GitFolder
 from hop_tasks.repository.objects import ObjectReader, object_reader
 from hop_tasks.repository.origin import Origin, branch_refspec, deployment_refspec, require_same_tags
 from hop_tasks.repository.refs import Refs
@@ -8,6 +9,7 @@ from hop_tasks.repository.survey import Survey, surveying
 from hop_tasks.repository.work_tree import Head, WorkTree
 
 __all__ = [
+    "GitFolder",
     "Head",
     "ObjectReader",
     "Origin",

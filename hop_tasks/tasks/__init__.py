@@ -13,6 +13,7 @@ from hop_tasks.tasks.status import status
 from hop_tasks.tasks.sync_package import sync_package
 from hop_tasks.tasks.undo import undo
 from hop_tasks.tasks.upgrade import upgrade
+from hop_tasks.tasks.watch import watch
 
 __all__ = [
     "apply",
@@ -28,4 +29,5 @@ __all__ = [
     "sync_package",
     "undo",
     "upgrade",
+    "watch",
 ]

