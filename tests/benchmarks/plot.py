@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT = 760, 420
-LEFT, RIGHT, TOP, BOTTOM = 64, 260, 44, 52
+WIDTH, HEIGHT = 800, 420
+LEFT, RIGHT, TOP, BOTTOM = 64, 300, 44, 52
 LABEL_HEIGHT = 15
 OURS, FLOOR = "#c2410c", "#111827"
 COLOURS = ("#2563eb", "#059669", "#7c3aed", "#0891b2", "#be185d", "#a16207", "#64748b")

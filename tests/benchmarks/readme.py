@@ -46,7 +46,7 @@ def with_figures(text: str, results: Results) -> str:
 def figures(results: Results) -> str:
     """What stands between the comments: the machine, two tables, two plots."""
     names = ("machine", "server")
-    parts = ["; ".join(f"{name}: {results.facts[name]}" for name in names if name in results.facts) + ".\n"]
+    parts = [", ".join(results.facts[name] for name in names if name in results.facts) + ":\n"]
     if sizes := results.sizes(EMPTY):
         releases = SHOWN if SHOWN in sizes else sizes[-1]
         rows = [_upgrade_row(results, series) for series in in_order(results, EMPTY, releases)]

@@ -154,7 +154,8 @@ def _lines(results: Results, workload: str) -> list[Line]:
     for subject in results.subjects(workload):
         series = sorted((s for s in results.of(workload) if s.subject == subject), key=lambda s: s.size)
         points = tuple((float(s.size), s.median) for s in series)
-        found.append(Line(subject, points, is_ours=subject.startswith("hop"), is_floor=is_floor(subject)))
+        name = subject.removesuffix(" (floor)")
+        found.append(Line(name, points, is_ours=subject.startswith("hop"), is_floor=is_floor(subject)))
     return found
 
 

@@ -101,7 +101,7 @@ class Results:
 
     def __str__(self) -> str:
         """The JSON text."""
-        return json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False) + "\n"
+        return json.dumps(dataclasses.asdict(self), separators=(",", ":"), ensure_ascii=False) + "\n"
 
     @classmethod
     def parse(cls, text: str) -> Results:

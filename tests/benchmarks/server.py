@@ -34,6 +34,8 @@ SHOWN = (
 
 FOREIGN = ("HOP_", "PG", "GIT_", "INVOKE_", "PYTHON", "PIP_", "DJANGO_", "DBMATE_", "ALEMBIC_")
 """How variables begin that could change what is measured."""
+OTHERS = frozenset({"DATABASE_URL", "VIRTUAL_ENV", "NO_COLOR", "CI"})
+"""Further ones by their names."""
 
 FILL = """
 CREATE TABLE customer (
@@ -107,9 +109,7 @@ class Server:
     def variables(self, database: str) -> dict[str, str]:
         """The environment of a measured process: libpq's variables lead to the database, and nothing leads away."""
         variables = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(FOREIGN) and name not in ("DATABASE_URL", "VIRTUAL_ENV", "NO_COLOR")
+            name: value for name, value in os.environ.items() if not name.startswith(FOREIGN) and name not in OTHERS
         }
         for role in ("AUTHOR", "COMMITTER"):
             variables[f"GIT_{role}_NAME"] = "Ann Author"
@@ -134,7 +134,10 @@ class Server:
         rows = self.execute(
             f"SELECT name, current_setting(name) FROM pg_settings WHERE name IN ({names}) ORDER BY name"
         )
-        return {"server": str(version), "its settings": ", ".join(f"{name} = {value}" for name, value in rows)}
+        return {
+            "server": str(version).partition(" on ")[0],
+            "its settings": ", ".join(f"{name} = {value}" for name, value in rows),
+        }
 
 
 @contextmanager

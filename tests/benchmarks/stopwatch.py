@@ -47,10 +47,10 @@ def main(target: str, detached: str, *command: str) -> int:
     # In KiB; macOS counts bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     measured = {
-        "seconds": seconds,
-        "processor": usage.ru_utime + usage.ru_stime,
+        "seconds": round(seconds, 5),
+        "processor": round(usage.ru_utime + usage.ru_stime, 5),
         "memory": usage.ru_maxrss * unit,
-        "background": time.perf_counter() - began - seconds,
+        "background": round(time.perf_counter() - began - seconds, 5),
     }
     # pathlib would weigh as much as all the rest of this process.
     with open(target, "w", encoding="utf-8") as file:  # noqa: PTH123

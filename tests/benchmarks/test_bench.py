@@ -96,7 +96,7 @@ def test_results_survive_as_json() -> None:
 def test_a_plot_has_a_line_and_a_name_for_each_subject() -> None:
     text = plots(made_up())["releases.svg"]
     assert text.count("<polyline") == 2
-    assert ">psql (floor) 1 s</text>" in text
+    assert ">psql 1 s</text>" in text
     assert ">hop 1.5 s</text>" in text
 
 

@@ -172,7 +172,8 @@ class HopDeveloper:
         return self._command(self.folder, "undo")
 
     def _command(self, folder: Path, *arguments: str) -> Command:
-        more = {} if self.spare or not has_spares() else {"HOP_SPARE": "0"}
+        # Named in both cases: the default is another one where the variable CI is set.
+        more = {"HOP_SPARE": "1" if self.spare else "0"} if has_spares() else {}
         return Hop(self.server).command(folder, self.database, *arguments, settings=more)
 
 
