@@ -56,3 +56,10 @@ def campaign(session: nox.Session) -> None:
 def example(session: nox.Session) -> None:
     """The whole cycle with the example project, on the embedded server."""
     session.run("python", "example_project/play.py", *session.posargs, external=True)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """hop beside bare psql and other tools; `nox -s bench -- --help` lists the options."""
+    session.install("-e", ".[dev]")
+    session.run("python", "-m", "tests.benchmarks", *session.posargs)

@@ -1,0 +1,1 @@
+"""What hop costs, beside bare psql and other tools: `python -m tests.benchmarks`, or `nox -s bench`."""

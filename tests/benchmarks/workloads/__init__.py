@@ -1,0 +1,1 @@
+"""What is measured: upgrades of production, start-up, and the development cycle."""
