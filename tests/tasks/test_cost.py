@@ -26,7 +26,8 @@ SLOW_TO_START = {
 """What of Python's library takes long to import, and what brings it along."""
 
 OTHERS_OF_STATUS = {"invoke", "psycopg2"}
-OTHERS_OF_APPLY = {*OTHERS_OF_STATUS, "sqlalchemy", "typing_extensions"}
+OTHERS_OF_APPLY = {*OTHERS_OF_STATUS, "sqlalchemy", "typing_extensions", "greenlet"}
+"""SQLAlchemy 2.0 imports greenlet where it is installed."""
 
 
 def loaded_by(place: Playground, *arguments: str) -> set[str]:
@@ -143,7 +144,7 @@ class TestApply:
     def test_with_the_package_as_it_is_no_generator_is_loaded(self, shelf: Shelf, play: Playground) -> None:
         place = shelf.copy(applied, play)
         loaded = loaded_by(place, "apply")
-        assert from_elsewhere(loaded) == OTHERS_OF_APPLY
+        assert from_elsewhere(loaded) - OTHERS_OF_APPLY == set()
         assert place.git("status", "--porcelain") == ""
 
     def test_with_another_table_it_is(self, shelf: Shelf, play: Playground) -> None:
