@@ -48,7 +48,7 @@ def from_elsewhere(modules: set[str]) -> set[str]:
     """The libraries among modules that are neither hop nor Python's own, nor stand for those (tomli, up to 3.10)."""
     return {
         name
-        for name in first_parts(modules) - sys.stdlib_module_names - {"hop_tasks", "org"}
+        for name in first_parts(modules) - sys.stdlib_module_names - {"hop_tasks", "org", "tomli"}
         if not name.startswith("_")
     }
 
