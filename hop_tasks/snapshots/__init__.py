@@ -6,6 +6,7 @@ to the maintenance database; the caller holds the lock.
 """
 
 from hop_tasks.snapshots.discarding import discard_database, drop_discarded, find_discarded, marked_as
+from hop_tasks.snapshots.dumps import has_large_objects, load_dump, write_dump
 from hop_tasks.snapshots.kinds import (
     AT,
     BEFORE_APPLY,
@@ -69,9 +70,11 @@ __all__ = [
     "find_spares",
     "find_undecided",
     "fits",
+    "has_large_objects",
     "is_kept",
     "keep_as_snapshot",
     "keep_before_apply",
+    "load_dump",
     "make_spare",
     "maker_of",
     "making_application",
@@ -82,4 +85,5 @@ __all__ = [
     "remove_leftovers",
     "replace_database",
     "take_spare",
+    "write_dump",
 ]

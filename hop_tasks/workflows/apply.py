@@ -18,6 +18,7 @@ from hop_tasks.scripts import FileRun, check_scripts, read_folder
 from hop_tasks.versions import Version
 from hop_tasks.workflows.bases import ensure_base, require_known_state
 from hop_tasks.workflows.deploying import Deployed, deploy
+from hop_tasks.workflows.in_place import apply_in_place, base_dump, may_create_databases
 from hop_tasks.workflows.manner import Manner
 from hop_tasks.workflows.reading import Deployable, release_reader
 from hop_tasks.workflows.replacing import Replaced, decide_leftovers, replace_current
@@ -94,14 +95,19 @@ def _apply(
         clear_leftovers(workspace, admin)
         decide_leftovers(workspace, admin)
         base_version = merged_base(repository, version)
-        base = ensure_base(workspace, admin, reader, base_version, state)
-        work = spares.copy(admin, base.database)
-        try:
-            deployed, package = _apply_to(workspace, admin, work, release)
-            replaced = replace_current(workspace, admin, work, state, base=base)
-        except BaseException:
-            workspace.discard(work)
-            raise
+        replaced: Replaced | None
+        if may_create_databases(admin):
+            base = ensure_base(workspace, admin, reader, base_version, state)
+            work = spares.copy(admin, base.database)
+            try:
+                deployed, package = _apply_to(workspace, admin, work, release)
+                replaced = replace_current(workspace, admin, work, state, base=base)
+            except BaseException:
+                workspace.discard(work)
+                raise
+        else:
+            dump = base_dump(workspace, admin, reader, base_version, state)
+            deployed, package, replaced = apply_in_place(workspace, admin, dump, release)
     return AppliedRelease(
         version, base_version, deployed.files, rebased_on, package, replaced, time.monotonic() - started
     )

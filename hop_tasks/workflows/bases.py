@@ -57,7 +57,7 @@ def ensure_base(
     released = _lineage(reader, version)
     current = released_version(state, reader, released)
     sources = {known: name for known, name in snapshots.items() if known in released}
-    if current is not None and _is_as_released(workspace, reader, current):
+    if current is not None and is_as_released(workspace, reader, current):
         sources[current] = of
     start = max(sources, default=None)
     if start is None:
@@ -136,7 +136,7 @@ def are_as_released(repository: Repository, reader: ReleaseReader, rows: Sequenc
     return True
 
 
-def _is_as_released(workspace: Workspace, reader: ReleaseReader, version: Version) -> bool:
+def is_as_released(workspace: Workspace, reader: ReleaseReader, version: Version) -> bool:
     """Whether the development database has the catalog that was sealed, and came to it by the releases that are here.
 
     What was made by hand is not part of a base.

@@ -24,6 +24,7 @@ from hop_tasks.workflows.apply import merged_base, read_work_tree, rebase_on_mai
 from hop_tasks.workflows.bases import are_as_released, ensure_base, require_known_state
 from hop_tasks.workflows.deploying import deploy
 from hop_tasks.workflows.finishing import finish_release, interrupted_release, note_commit
+from hop_tasks.workflows.in_place import require_databases
 from hop_tasks.workflows.manner import Manner
 from hop_tasks.workflows.publishing import bring_main_up_to_date, publish, remove_branch, require_nothing_unseen
 from hop_tasks.workflows.reading import Deployable, release_reader
@@ -110,6 +111,7 @@ def release_prepared(
         _require_committed(repository, release)
         workspace = Workspace.open(project, reporter)
         with sparing(workspace, again=False) as spares, workspace.locked("release") as admin:
+            require_databases(admin, "release")
             _require_applied(workspace, admin, release, base_version)
             proof = _prove(workspace, admin, spares, release, base_version)
             repository.require_clean("release, after the tests,")

@@ -11,6 +11,7 @@ from hop_tasks.registry import read_releases
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
 from hop_tasks.versions import Version
 from hop_tasks.workflows.bases import ensure_base, released_version, require_known_state
+from hop_tasks.workflows.in_place import base_dump, may_create_databases, undo_in_place
 from hop_tasks.workflows.reading import release_reader
 from hop_tasks.workflows.replacing import Replaced, decide_leftovers, replace_current
 from hop_tasks.workflows.spares import clear_leftovers, sparing
@@ -65,6 +66,11 @@ def undo_release(
                 "here; nothing was changed",
                 hint="git fetch --tags origin",
             )
+        if not may_create_databases(admin):
+            version = rows[1].version
+            dump = base_dump(workspace, admin, reader, version, state)
+            done, in_place = undo_in_place(workspace, admin, dump, version, package=not database_only)
+            return UndoneRelease(state.last.version, version, done, in_place)
         base = ensure_base(workspace, admin, reader, rows[1].version, state)
         work = spares.copy(admin, base.database)
         try:
