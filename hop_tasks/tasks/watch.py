@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
-from hop_tasks.database.interrupts import Terminated
 from hop_tasks.tasks.base import find_project, hop_task, is_dry
 from hop_tasks.tasks.console import ConsoleReporter, listed, show
 
@@ -21,6 +20,7 @@ RUN_HELP = "command to run after each round, such as 'pytest -q'; the setting wa
 @hop_task(help={"run": RUN_HELP})
 def watch(c: Context, run: str | None = None) -> None:
     """Apply the release in preparation whenever one of its files is saved, until Ctrl-C."""
+    from hop_tasks.database.interrupts import Terminated
     from hop_tasks.workflows.watch import watch_release
 
     project = find_project(c, watch_command=run)
