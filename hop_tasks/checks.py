@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hop_tasks.database.interrupts import ended_with_us
+from hop_tasks.database.interrupts import begun
 from hop_tasks.errors import ChecksError
 from hop_tasks.report import Reporter
 
@@ -41,27 +41,30 @@ def run_checks(command: Sequence[str], folder: Path, url: URL, reporter: Reporte
     is_pytest = command[0] == PYTEST
     lines = []
     try:
-        with subprocess.Popen(
-            checks_arguments(command),
-            cwd=folder,
-            env=checks_environment(os.environ, url),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
+        with begun(
+            lambda: subprocess.Popen(
+                checks_arguments(command),
+                cwd=folder,
+                env=checks_environment(os.environ, url),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+            )
         ) as process:
-            assert process.stdout is not None
-            with ended_with_us(process):
-                try:
+            try:
+                assert process.stdout is not None
+                with process.stdout:
                     for line in process.stdout:
                         lines.append(line.rstrip("\n"))
                         if lines[-1].strip():
                             reporter.note(lines[-1])
-                except BaseException:
-                    process.terminate()
-                    process.wait()
-                    raise
+                process.wait()
+            except BaseException:
+                process.terminate()
+                process.wait()
+                raise
     except OSError as error:
         raise ChecksError(
             f"the tests could not be run: {shown}: {error.strerror}", hint="correct the setting tests in [tool.hop]"

@@ -14,12 +14,12 @@ import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from hop_tasks.database import embedded
 from hop_tasks.database.applications import application_at_work
-from hop_tasks.database.interrupts import ended_with_us
+from hop_tasks.database.interrupts import begun
 from hop_tasks.database.services import service_keywords
 from hop_tasks.errors import DatabaseError
 
@@ -156,19 +156,20 @@ def run_client(
     with contextlib.ExitStack() as stack:
         try:
             target = stack.enter_context(stdout.open("wb")) if stdout is not None else None
-            process = subprocess.Popen(
-                [program, "--no-password", *arguments],
-                stdin=subprocess.PIPE if given is not None else source or subprocess.DEVNULL,
-                stdout=target or subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environment,
+            process = stack.enter_context(
+                running(
+                    [program, "--no-password", *arguments],
+                    stdin=subprocess.PIPE if given is not None else source or subprocess.DEVNULL,
+                    stdout=target or subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    env=environment,
+                )
             )
         except OSError as error:
             raise DatabaseError(
                 f"{program.name} cannot be run: {error}",
                 hint=f"see whether {error.filename or program} is there and may be used",
             ) from error
-        stack.enter_context(ended(process))
         output, messages = process.communicate(given)
     text = masked(messages.decode("utf-8", "replace"), environment.get("PGPASSWORD"))
     if process.returncode != 0:
@@ -183,11 +184,14 @@ def run_client(
 
 
 @contextlib.contextmanager
-def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Ends the process if the body does not: politely, so that it cancels what the server does for it."""
-    with ended_with_us(process):
+def running(arguments: Sequence[str | Path], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A process, with the options of `subprocess.Popen`; raises OSError if it cannot be started.
+
+    It is ended if the body fails: politely, so that it cancels what the server does for it.
+    """
+    with begun(lambda: subprocess.Popen(arguments, **options)) as process:
         try:
-            yield
+            yield process
         except BaseException:
             # It must not wait for someone to read what it writes.
             _close(process.stdin, process.stdout)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hop_tasks.database.clients import LINES_SHOWN, client_environment, ended, masked
+from hop_tasks.database.clients import LINES_SHOWN, client_environment, masked, running
 from hop_tasks.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -36,20 +37,22 @@ def run_command(command: Sequence[str], url: URL, *, where: Path, variables: Map
     """
     program = find_command(command, where)
     environment = {**client_environment(url), **variables}
-    try:
-        process = subprocess.Popen(
-            [program, *command[1:]],
-            cwd=where,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environment,
-        )
-    except OSError as error:
-        raise DatabaseError(
-            f"{command[0]} cannot be run: {error.strerror}", hint="see whether it may be run"
-        ) from error
-    with ended(process):
+    with ExitStack() as stack:
+        try:
+            process = stack.enter_context(
+                running(
+                    [program, *command[1:]],
+                    cwd=where,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                )
+            )
+        except OSError as error:
+            raise DatabaseError(
+                f"{command[0]} cannot be run: {error.strerror}", hint="see whether it may be run"
+            ) from error
         output, _ = process.communicate()
     if process.returncode != 0:
         text = masked(output.decode("utf-8", "replace"), environment.get("PGPASSWORD"))

@@ -12,13 +12,15 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as DriverConnection
     from sqlalchemy import Connection
+
+Process = TypeVar("Process", bound="subprocess.Popen[Any]")
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
@@ -44,9 +46,14 @@ class Interrupts:
         self._second_ends = second_ends
         self._arrived = 0
         self._handled = threading.Event()
+        self._puts_off = False
+        self._put_off: int | None = None
 
     def handle(self, number: int, _frame: object) -> None:
         """Python's handler: raises KeyboardInterrupt or Terminated; a second time it ends the process."""
+        if self._puts_off:
+            self._put_off = number
+            return
         if self._handled.is_set():
             end_at_once(number)
         self.number = self.number or number
@@ -64,6 +71,21 @@ class Interrupts:
             threading.Thread(target=self._cancel, name="hop-cancel", daemon=True).start()
         elif self._second_ends:
             end_at_once(number)
+
+    @contextmanager
+    def put_off(self) -> Iterator[None]:
+        """Nothing is raised while the body runs; `raise_put_off` does it afterwards."""
+        self._puts_off = True
+        try:
+            yield
+        finally:
+            self._puts_off = False
+
+    def raise_put_off(self) -> None:
+        """Raises what was put off, if anything was."""
+        number, self._put_off = self._put_off, None
+        if number is not None:
+            self.handle(number, None)
 
     def over(self) -> None:
         """What runs from now on is not cancelled."""
@@ -83,7 +105,7 @@ class Interrupts:
 
 
 _connections: set[DriverConnection] = set()
-_processes: set[subprocess.Popen[bytes] | subprocess.Popen[str]] = set()
+_processes: set[subprocess.Popen[Any]] = set()
 _current: Interrupts | None = None
 _ending = threading.Lock()
 
@@ -154,11 +176,24 @@ def cancellable(connection: DriverConnection) -> Iterator[None]:
 
 
 @contextmanager
-def ended_with_us(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> Iterator[None]:
-    """While the body runs, the process is killed if a second signal ends hop at once."""
-    _processes.add(process)
+def begun(start: Callable[[], Process]) -> Iterator[Process]:
+    """The process that `start` starts; it is killed if a second signal ends hop at once while the body runs.
+
+    No signal comes between its start and its being known, when nobody would end it.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    interrupts = _current if _current is not None and is_main else Interrupts(second_ends=False)
+    with _ending, interrupts.put_off():
+        process = start()
+        _processes.add(process)
     try:
-        yield
+        try:
+            interrupts.raise_put_off()
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        yield process
     finally:
         _processes.discard(process)
 

@@ -6,11 +6,12 @@ import os
 import secrets
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hop_tasks.database.applications import APPLICATION
-from hop_tasks.database.clients import client_environment, ended, masked
+from hop_tasks.database.clients import client_environment, masked, running
 from hop_tasks.errors import DatabaseError, PatchError
 from hop_tasks.report import Reporter
 from hop_tasks.scripts.excerpts import excerpt
@@ -162,21 +163,23 @@ def _run(program: Path, arguments: list[str], url: URL, root: Path) -> tuple[int
     # The files are UTF-8, whatever the database or the terminal is.
     environment["PGCLIENTENCODING"] = "UTF8"
     environment.setdefault("PGAPPNAME", APPLICATION)
-    try:
-        process = subprocess.Popen(
-            [program, *arguments],
-            cwd=root,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-    except OSError as error:
-        raise DatabaseError(
-            f"{program.name} cannot be run: {error}",
-            hint=f"see whether {error.filename or program} is there and may be used",
-        ) from error
-    with ended(process):
+    with ExitStack() as stack:
+        try:
+            process = stack.enter_context(
+                running(
+                    [program, *arguments],
+                    cwd=root,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                )
+            )
+        except OSError as error:
+            raise DatabaseError(
+                f"{program.name} cannot be run: {error}",
+                hint=f"see whether {error.filename or program} is there and may be used",
+            ) from error
         output, errors = (
             masked(written.decode("utf-8", "replace"), environment.get("PGPASSWORD"))
             for written in process.communicate()

@@ -15,6 +15,7 @@ import psycopg2
 import pytest
 from sqlalchemy import make_url
 
+from hop_tasks.database.interrupts import Terminated, begun, obeying_signals
 from hop_tasks.database.locks import lock_key
 from tests.playground import Playground
 from tests.workflows.shelf import Shelf, database_of, prepared, production, url_beside
@@ -233,6 +234,21 @@ class TestSecond:
         soon(lambda: not is_alive(child))
         assert place.releases() == BEFORE
         soon(lambda: is_free(place))
+
+
+def test_a_process_that_is_just_being_started_does_not_go_on() -> None:
+    """The signal arrives when the process is there, and nobody knows of it yet."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen(["sleep", "600"]))
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0)  # Python's handlers run between two of its steps.
+        return started[0]
+
+    with pytest.raises(Terminated), obeying_signals(), begun(start):
+        raise AssertionError("the body runs")
+    assert started[0].returncode == -signal.SIGKILL
 
 
 def is_alive(pid: int) -> bool:
