@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
 from hop_tasks.errors import UsageError
+
+PLAIN = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})")
+"""A release as semver.org has it, which needs no library; a repository may have thousands of them."""
 
 
 class Level(Enum):
@@ -40,6 +44,8 @@ class Version:
     @classmethod
     def parse(cls, text: str) -> Version:
         """The version written as X.Y.Z. Raises UsageError for what semver does not accept as a plain release."""
+        if isinstance(text, str) and (plain := PLAIN.fullmatch(text)):
+            return cls(*map(int, plain.groups()))
         import semver
 
         try:

@@ -10,7 +10,7 @@ from hop_tasks.backups import Backup
 from hop_tasks.errors import hinting
 from hop_tasks.project import Project
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
-from hop_tasks.repository import Origin, Repository
+from hop_tasks.repository import Origin
 from hop_tasks.versions import Version
 from hop_tasks.workflows.auditing import audited
 from hop_tasks.workflows.backing_up import back_up, require_able_to_back_up
@@ -70,10 +70,10 @@ def upgrade_database(
     project.require_production("upgrade")
     target, declared, begin = as_version(to), as_version(baseline), as_version(schema)
     require_one_beginning(declared, begin)
-    repository = Repository.open(project.root)
+    workspace = Workspace.open(project, reporter)
+    repository = workspace.repository
     if fetch and (origin := Origin.find(repository)):
         origin.fetch_releases(project.settings.main_branch)
-    workspace = Workspace.open(project, reporter)
     manner = Manner.of(
         workspace,
         terminate_blockers=terminate_blockers,
@@ -117,12 +117,12 @@ def _upgrade(
             backup = back_up(workspace, admin, at)
             if backup is not None:
                 audit.note_backup(str(backup.path))
-        for release in gap.missing:
+        for release in reader.read_checked(gap.missing):
             reporter.step(f"applying {release.version}: {release.message}")
             reached = deployed[-1].version if deployed else gap.start
             saved = f" (the backup of before is {backup.path})" if backup else ""
             with hinting(f"{database.name} is at {reached}{saved}: {_way_on(release)}, then hop upgrade"):
-                deployed.append(production.deploy(release, audit.finish if release is gap.missing[-1] else None))
+                deployed.append(production.deploy(release, audit.finish if release.version == target else None))
     return backup, deployed
 
 
