@@ -42,8 +42,8 @@ def a_function(number: int) -> Mapping[str, str]:
         f"CREATE TABLE item_{number} (id integer PRIMARY KEY, name text NOT NULL, price numeric(10, 2) DEFAULT 0);\n"
         f"CREATE INDEX item_{number}_name ON item_{number} (name);\n"
         f"COMMENT ON TABLE item_{number} IS 'items; of kind {number}';\n",
-        "02_function.sql": f"CREATE FUNCTION dear_{number}(least numeric) RETURNS bigint LANGUAGE plpgsql AS $$\n"
-        f"BEGIN\n    RETURN (SELECT count(*) FROM item_{number} WHERE price >= least);\nEND\n$$;\n",
+        "02_function.sql": f"CREATE FUNCTION dear_{number}(lowest numeric) RETURNS bigint LANGUAGE plpgsql AS $$\n"
+        f"BEGIN\n    RETURN (SELECT count(*) FROM item_{number} WHERE price >= lowest);\nEND\n$$;\n",
     }
 
 
@@ -53,7 +53,14 @@ def version_of(number: int) -> Version:
 
 
 def write_history(
-    folder: Path, releases: int, *, patch: Patch = a_table, shared: Mapping[str, str] | None = None, tags: bool = True
+    folder: Path,
+    releases: int,
+    *,
+    patch: Patch = a_table,
+    shared: Mapping[str, str] | None = None,
+    message: str = "release number {}",
+    object_format: str = "sha1",
+    tags: bool = True,
 ) -> Path:
     """A project with its Git repository, on hop_main at the newest release: what production clones.
 
@@ -63,6 +70,8 @@ def write_history(
         patch: the patch files of each.
         shared: name -> text of files in `Patches/pre` and `Patches/post`, such as `pre/01_role.sql`, there from 0.0.0.
         tags: whether the releases have their tags.
+        message: of each release, with its number.
+        object_format: how Git makes its ids, sha1 or sha256.
 
     Manifests are sealed and tags annotated as `hop release` does it, so that `hop upgrade` takes all of them. Only
     0.0.0 has a schema file, and the fingerprints are made up: what compares catalogs finds another one.
@@ -70,8 +79,10 @@ def write_history(
     """
     folder.mkdir(parents=True, exist_ok=True)
     git = ("git", "-C", str(folder))
-    subprocess.run([*git, "init", "--quiet", "--initial-branch=hop_main"], check=True)
-    stream = b"".join(_stream(releases, patch, shared or {}, tags=tags))
+    subprocess.run(
+        [*git, "init", "--quiet", "--initial-branch=hop_main", f"--object-format={object_format}"], check=True
+    )
+    stream = b"".join(_stream(releases, patch, shared or {}, message, tags=tags))
     subprocess.run([*git, "fast-import", "--quiet", "--done"], input=stream, check=True)
     # As a clone has them, not thousands of files.
     subprocess.run([*git, "pack-refs", "--all"], check=True)
@@ -79,7 +90,7 @@ def write_history(
     return folder
 
 
-def _stream(releases: int, patch: Patch, shared: Mapping[str, str], *, tags: bool) -> Iterator[bytes]:
+def _stream(releases: int, patch: Patch, shared: Mapping[str, str], message: str, *, tags: bool) -> Iterator[bytes]:
     common = {f"Patches/{path}": text for path, text in shared.items()}
     checksums = {path: _checksum(text) for path, text in common.items()}
     previous: Version | None = None
@@ -87,8 +98,8 @@ def _stream(releases: int, patch: Patch, shared: Mapping[str, str], *, tags: boo
         version = version_of(number)
         at = f"{PERSON} {BEGAN + 3600 * number} +0000"
         where = f"Patches/{version.folder}"
-        message = "the database as hop took it over" if number == 0 else f"release number {number}"
-        manifest = Manifest(version, message, previous, "0.1.0")
+        said = message.format(number) if number else "the database as hop took it over"
+        manifest = Manifest(version, said, previous, "0.1.0")
         if number == 0:
             files = {**new_files(HopTable("shop", "shop", devel=True)), "shop/__init__.py": "", **common}
             files["Releases/shop-0.0.0.sql"] = SCHEMA
@@ -98,9 +109,9 @@ def _stream(releases: int, patch: Patch, shared: Mapping[str, str], *, tags: boo
             own = {f"{where}/{name}": text for name, text in patch(number).items()}
         sealed = {**checksums, **{path: _checksum(text) for path, text in own.items()}} if number else {}
         text = str(manifest.seal(base=previous, checksums=sealed, fingerprint=_checksum(f"catalog of {version}")))
-        yield from _commit(f"Release {version}: {message}\n", at, {**files, **own, f"{where}/{MANIFEST_NAME}": text})
+        yield from _commit(f"Release {version}: {said}\n", at, {**files, **own, f"{where}/{MANIFEST_NAME}": text})
         if tags:
-            yield f"tag {version}\nfrom {MAIN}\ntagger {at}\n".encode() + _data(f"Release {version}: {message}\n")
+            yield f"tag {version}\nfrom {MAIN}\ntagger {at}\n".encode() + _data(f"Release {version}: {said}\n")
         previous = version
     yield b"done\n"
 

@@ -16,6 +16,7 @@ from hop_tasks.checkpoints import checkpoint
 from hop_tasks.database.applications import at_work_on, holder_application
 from hop_tasks.database.engines import Database
 from hop_tasks.database.poolers import require_own_session, shared_session
+from hop_tasks.database.statements import server_version
 from hop_tasks.errors import LockedError
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.1
 
-_held: ContextVar[tuple[str, Connection] | None] = ContextVar("held", default=None)
+BACKEND_IDS_SINCE = 160000
+"""A session keeps its number in pg_stat_get_backend_idset() since PostgreSQL 16; to look there is the fastest."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,18 @@ class Holder:
                 f"since {self.since.astimezone():%Y-%m-%d %H:%M:%S %z}",
             ]
         return f"{self.application or 'an unnamed session'} ({', '.join(parts)})"
+
+
+@dataclass(frozen=True)
+class Held:
+    """The lock that this command holds: of which database, the session that it lives on, and how SQL asks for that."""
+
+    name: str
+    connection: Connection
+    condition: str
+
+
+_held: ContextVar[Held | None] = ContextVar("held", default=None)
 
 
 def lock_key(database: str) -> int:
@@ -79,7 +93,7 @@ def locked(
             connection.exec_driver_sql("SELECT pg_advisory_unlock(%s)", (key,))
             raise shared_session(database, connection)
         checkpoint("lock.held")
-        token = _held.set((database.name, connection))
+        token = _held.set(Held(database.name, connection, _condition(connection, pid)))
         try:
             with at_work_on(database.name):
                 yield
@@ -106,16 +120,42 @@ def require_lock() -> None:
     held = _held.get()
     if held is None:
         return
-    name, connection = held
     try:
         # A session keeps its lock for as long as it is there.
-        connection.exec_driver_sql("SELECT 1")
+        held.connection.exec_driver_sql("SELECT 1")
     except SQLAlchemyError as error:
-        raise LockedError(
-            f"the session that holds the lock of {name} has ended, so that another hop may be at work; "
-            "what was not committed was rolled back",
-            hint="hop shows the state; the same command again goes on from there",
-        ) from error
+        raise lost_lock() from error
+
+
+def lock_condition() -> str:
+    """The same as an expression of SQL, for another connection to the server: true as long as the lock is held.
+
+    It costs no round trip of its own. True in a command that took no lock. PostgreSQL's picture of its sessions must be
+    a fresh one: `SELECT pg_stat_clear_snapshot()` comes before it in a transaction.
+    """
+    held = _held.get()
+    return "true" if held is None else held.condition
+
+
+def lost_lock() -> LockedError:
+    """The error for the lock of this command that is gone."""
+    held = _held.get()
+    name = held.name if held else "the database"
+    return LockedError(
+        f"the session that holds the lock of {name} has ended, so that another hop may be at work; "
+        "what was not committed was rolled back",
+        hint="hop shows the state; the same command again goes on from there",
+    )
+
+
+def _condition(connection: Connection, pid: int) -> str:
+    """Whether the session `pid`, that of the connection, is there: a session keeps its lock for so long."""
+    if server_version(connection) < BACKEND_IDS_SINCE:
+        return f"EXISTS (SELECT FROM pg_catalog.pg_stat_get_activity({pid:d}))"
+    number = connection.exec_driver_sql(
+        "SELECT id FROM pg_stat_get_backend_idset() AS id WHERE pg_stat_get_backend_pid(id) = %s", (pid,)
+    ).scalar_one()
+    return f"pg_catalog.pg_stat_get_backend_pid({number:d}) = {pid:d}"
 
 
 def _acquire(

@@ -24,6 +24,7 @@ from hop_tasks.registry.journal import (
     read_steps,
     start_step,
 )
+from hop_tasks.registry.noting import insert_release, is_noted_already, noting_statement
 from hop_tasks.registry.rows import (
     RegistryState,
     ReleaseRow,
@@ -31,7 +32,7 @@ from hop_tasks.registry.rows import (
     create_registry,
     digest_commits,
     has_release,
-    insert_release,
+    read_commits,
     read_releases,
     read_state,
     update_commit,
@@ -64,10 +65,13 @@ __all__ = [
     "finishing_statement",
     "has_release",
     "insert_release",
+    "is_noted_already",
     "last_attempt",
     "mark_interrupted",
     "note_backup",
+    "noting_statement",
     "plan_steps",
+    "read_commits",
     "read_database_id",
     "read_releases",
     "read_state",

@@ -157,6 +157,27 @@ def _release(row: Sequence[Any]) -> ReleaseRow:
     return ReleaseRow(Version(major, minor, patch), *more)
 
 
+def read_commits(connection: Connection) -> dict[Version, str | None]:
+    """The releases of the connection's database -> the commits that hop applied them from, where it was hop.
+
+    Thousands of them in a moment, unlike the whole rows.
+    """
+    from sqlalchemy import case, func, select
+    from sqlalchemy.dialects.postgresql import JSONB
+
+    from hop_tasks.registry.tables import RELEASE
+
+    release = RELEASE.alias("release")
+    columns = release.c
+    # Only hop notes an author.
+    author = func.to_jsonb(release.table_valued(), type_=JSONB)["author"].astext
+    commit = case((func.coalesce(author, "") != "", columns.commit))
+    rows = connection.execute(
+        select(columns.major, columns.minor, columns.patch, commit).where(columns.pre_release == "")
+    )
+    return {Version(major, minor, patch): commit or None for major, minor, patch, commit in rows}
+
+
 def has_release(connection: Connection, version: Version) -> bool:
     """Whether the registry of the connection's database has a release."""
     from sqlalchemy import exists, select
@@ -201,32 +222,6 @@ def complete_registry(connection: Connection) -> None:
 
     if not connection.exec_driver_sql(_COMPLETE).scalar_one():
         create_tables(connection)
-
-
-def insert_release(connection: Connection, row: ReleaseRow) -> None:
-    """Note a release in the caller's transaction, so that it is there exactly when its patches are."""
-    from sqlalchemy import insert, select
-
-    from hop_tasks.registry.tables import DATABASE, RELEASE
-
-    connection.execute(
-        insert(RELEASE).values(
-            major=row.version.major,
-            minor=row.version.minor,
-            patch=row.version.patch,
-            changelog=row.message,
-            commit=row.commit,
-            author=row.author,
-            checksum=row.checksum,
-            duration=row.duration,
-            applied_from=row.applied_from,
-            hop_release=row.hop_version,
-            tag=row.tag,
-            tree=row.tree,
-            started_at=row.started_at,
-            dbid=select(DATABASE.c.id).limit(1).scalar_subquery(),
-        )
-    )
 
 
 def update_commit(connection: Connection, version: Version, commit: str, author: str) -> None:

@@ -6,9 +6,11 @@ from hop_tasks.repository.origin import Origin, branch_refspec, deployment_refsp
 from hop_tasks.repository.refs import Refs
 from hop_tasks.repository.repository import Repository, head_ref, tag_ref
 from hop_tasks.repository.survey import Survey, surveying
+from hop_tasks.repository.walking import CommitFolders, read_blobs, read_folders
 from hop_tasks.repository.work_tree import Head, WorkTree
 
 __all__ = [
+    "CommitFolders",
     "GitFolder",
     "Head",
     "ObjectReader",
@@ -21,6 +23,8 @@ __all__ = [
     "deployment_refspec",
     "head_ref",
     "object_reader",
+    "read_blobs",
+    "read_folders",
     "require_same_tags",
     "surveying",
     "tag_ref",

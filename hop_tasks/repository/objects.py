@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,13 @@ from hop_tasks.repository.git import GitRunner
 
 TREE_MODE = 0o40000
 SUBMODULE_MODE = 0o160000
+
+SHORT_ENTRIES = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
+LONG_ENTRIES = re.compile(rb"([0-7]+) ([^\0]+)\0(.{32})", re.DOTALL)
+
+PAGE = 4096
+"""Bytes that a pipe takes at least without anybody reading it (PIPE_BUF of Linux and macOS is no more): git may be
+waiting meanwhile for its answers to be read."""
 
 
 @dataclass(frozen=True)
@@ -30,21 +39,40 @@ class ObjectReader:
     """Objects of a repository through one `git cat-file --batch` process: some microseconds for each."""
 
     def __init__(self, process: Any) -> None:
-        self._process = process
+        self._stdin, self._stdout, self._stderr = process.stdin, process.stdout, process.stderr
 
     def read(self, name: str) -> tuple[str, str, bytes] | None:
         """The id, type and content of an object, by a name of git's such as `1.0.0:Patches`; None if there is none.
 
         Raises RepositoryError if git cannot tell, as in a partial clone whose origin does not answer.
         """
-        if "\n" in name:
-            return None
+        return self.read_all([name])[0]
+
+    def read_all(self, names: Sequence[str]) -> list[tuple[str, str, bytes] | None]:
+        """The same for many names, in their order: git is asked for a page of them before the first answer is read."""
+        found: list[tuple[str, str, bytes] | None] = []
+        waiting: list[str] = []
+        size = 0
+        for name in names:
+            asked = len(name.encode()) + 1
+            if size + asked > PAGE:
+                found += self._ask(waiting)
+                waiting, size = [], 0
+            waiting.append(name)
+            size += asked
+        return found + self._ask(waiting)
+
+    def _ask(self, names: Sequence[str]) -> list[tuple[str, str, bytes] | None]:
+        known = [name for name in names if "\n" not in name]
         with suppress(BrokenPipeError):
-            self._process.stdin.write(name.encode() + b"\n")
-            self._process.stdin.flush()
-        header = self._process.stdout.readline().decode().rstrip("\n")
+            self._stdin.write("".join(f"{name}\n" for name in known).encode())
+            self._stdin.flush()
+        return [self._answer(name) if "\n" not in name else None for name in names]
+
+    def _answer(self, name: str) -> tuple[str, str, bytes] | None:
+        header = self._stdout.readline().decode().rstrip("\n")
         if not header:
-            said = self._process.stderr.read().decode("utf-8", "replace").strip().splitlines()
+            said = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
             raise RepositoryError(
                 f"{name} cannot be read from the repository: {(said or ['git cat-file ended'])[-1]}; "
                 "nothing was changed",
@@ -53,8 +81,8 @@ class ObjectReader:
         if header.endswith((" missing", " ambiguous")):
             return None
         object_id, kind, size = header.rsplit(" ", 2)
-        content = self._process.stdout.read(int(size))
-        self._process.stdout.read(1)
+        content = self._stdout.read(int(size))
+        self._stdout.read(1)
         return object_id, kind, content
 
     def tree(self, name: str) -> tuple[TreeEntry, ...] | None:
@@ -62,8 +90,7 @@ class ObjectReader:
         found = self.read(name)
         if found is None or found[1] != "tree":
             return None
-        object_id, _, content = found
-        return tuple(_parse_tree(content, len(object_id) // 2))
+        return parse_tree(found[0], found[2])
 
     def files(self, commit: str, folder: str) -> dict[str, bytes] | None:
         """Path -> content of the files directly in a folder of a commit; None if there is no such folder."""
@@ -115,7 +142,6 @@ def object_reader(git: GitRunner) -> Iterator[ObjectReader]:
 
 def write_commit(git: GitRunner, parent: str, files: Mapping[str, bytes], message: str) -> str:
     """A commit on top of `parent` with some files added or changed; no ref, index or work tree is touched."""
-    import tempfile
 
     with tempfile.TemporaryDirectory(prefix="hop-index-") as folder:
         index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
@@ -135,13 +161,23 @@ def write_tag(git: GitRunner, name: str, commit: str, message: str) -> str:
     return git.run("mktag", stdin=text.encode()).out.strip()
 
 
-def _parse_tree(content: bytes, id_size: int) -> Iterator[TreeEntry]:
-    """Entries are `<octal mode> <name>\\0<id>`, the id in bytes: 20 with SHA-1, 32 with SHA-256."""
-    at = 0
-    while at < len(content):
-        space, end = content.index(b" ", at), content.index(b"\0", at)
-        following = end + 1 + id_size
-        yield TreeEntry(
-            int(content[at:space], 8), os.fsdecode(content[space + 1 : end]), content[end + 1 : following].hex()
-        )
-        at = following
+def parse_tree(object_id: str, content: bytes) -> tuple[TreeEntry, ...]:
+    """The entries of a tree."""
+    return tuple(
+        TreeEntry(int(mode, 8), os.fsdecode(name), at.hex()) for mode, name, at in _entries(object_id, content)
+    )
+
+
+def find_folder(object_id: str, content: bytes, name: str) -> str | None:
+    """The id of the folder of that name in a tree; None if there is none."""
+    wanted = os.fsencode(name)
+    for mode, found, at in _entries(object_id, content):
+        if found == wanted:
+            return at.hex() if int(mode, 8) == TREE_MODE else None
+    return None
+
+
+def _entries(object_id: str, content: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """Mode, name and id of each entry, as git writes them: `<octal mode> <name>\\0<id>`."""
+    # The id in bytes: 20 with SHA-1, 32 with SHA-256.
+    return (SHORT_ENTRIES if len(object_id) == 40 else LONG_ENTRIES).findall(content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from hop_tasks.errors import PatchError
 from hop_tasks.manifest import MANIFEST_NAME
@@ -36,7 +36,8 @@ class PatchFile:
     @property
     def kind(self) -> str:
         """Its suffix, which decides how it is run."""
-        return PurePosixPath(self.path).suffix.lower()
+        name = self.path.rpartition("/")[2].lstrip(".")
+        return (name[name.rfind(".") :] if "." in name else "").lower()
 
     @property
     def text(self) -> str:
@@ -100,8 +101,8 @@ def is_patch_file(path: str) -> bool:
 
     A name that begins with `_` is for Python modules that patches import.
     """
-    name = PurePosixPath(path).name
-    return name != MANIFEST_NAME and not name.startswith((".", "_")) and PurePosixPath(name).suffix.lower() in KINDS
+    name = path.rpartition("/")[2]
+    return name != MANIFEST_NAME and not name.startswith((".", "_")) and name.lower().endswith(KINDS)
 
 
 def order_files(version: Version, files: Iterable[PatchFile]) -> ReleaseScripts:
@@ -110,7 +111,7 @@ def order_files(version: Version, files: Iterable[PatchFile]) -> ReleaseScripts:
     chosen = [
         (folders.index(folder), file.path.encode(), file)
         for file in files
-        if is_patch_file(file.path) and (folder := str(PurePosixPath(file.path).parent)) in folders
+        if is_patch_file(file.path) and (folder := file.path.rpartition("/")[0]) in folders
     ]
     return ReleaseScripts(version, tuple(file for _, _, file in sorted(chosen, key=lambda item: item[:2])))
 

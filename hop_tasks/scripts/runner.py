@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hop_tasks.checkpoints import checkpoint
 from hop_tasks.database.engines import driver_connection, settle_session
+from hop_tasks.database.transactions import begin
 from hop_tasks.report import Reporter
 from hop_tasks.scripts.files import PSQL, PYTHON, PatchFile, ReleaseScripts
 from hop_tasks.scripts.guards import TransactionGuard, session_settings
@@ -81,20 +82,32 @@ def run_transaction(
     root: Callable[[], Path],
     lock_timeout: float,
     reporter: Reporter,
+    closing: Callable[[], str] | None = None,
+    settled: bool = False,
+    begun: bool = False,
 ) -> TransactionRun:
-    """Run files in the transaction that `connection` is in; the caller commits or rolls back.
+    """Run files in a transaction, which is begun here unless it has `begun`; the caller commits or rolls back, by
+    `database.transactions`.
+
+    Besides the statements of the files this is one round trip for BEGIN with what precedes the first file, one
+    between two files, and one after the last.
 
     Args:
-        connection: a SQLAlchemy connection in a transaction.
+        connection: a SQLAlchemy connection in no transaction; or with `begun` in one that the driver has begun.
         step: the files, or parts of them.
         root: gives the folder from which Python files import; asked only if there are any.
         lock_timeout: seconds that a statement waits for a lock.
         reporter: gets each file, its rows, and what the server said meanwhile.
+        closing: makes a statement that runs together with the last check, and not at all if that fails.
+        settled: whether all that the connection has done is another such transaction, to its end.
+        begun: whether the files are to be part of the transaction that the connection is in.
 
-    Raises PatchError with the place of what failed.
+    Raises PatchError with the place of what failed, LockedError if the command has lost its lock.
     """
-    raw: DriverConnection = connection.connection.driver_connection  # type: ignore[assignment]
-    guard = TransactionGuard(raw, lock_timeout)
+    raw = driver_connection(connection)
+    has_python = any(isinstance(part.program, CodeType) for part in step.parts)
+    opening = "" if begun else begin(connection, by_driver=has_python)
+    guard = TransactionGuard(connection, opening, lock_timeout, settled=settled)
     runs = []
     for part in step.parts:
         guard.begin_file(part.file)
@@ -104,14 +117,15 @@ def run_transaction(
         if isinstance(part.program, CodeType):
             run_python(connection, part.file, part.program, root())
         else:
-            run_sql(raw, part.file, part.settings)
+            if part.settings:
+                run_sql(raw, part.file, part.settings)
             rows = run_sql(raw, part.file, part.program)
         run = FileRun(part.file.path, time.perf_counter() - started, rows)
         checkpoint("file.after")
         _show_run(part.title, run, reporter)
         show_notices(raw, reporter)
         runs.append(run)
-    guard.end()
+    guard.end(closing)
     return TransactionRun(tuple(runs), guard.transaction)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hop_tasks.repository import tag_ref
 from hop_tasks.versions import Version
-from hop_tasks.workflows.deploying import Finish, found_registry
+from hop_tasks.workflows.committing import Finish
+from hop_tasks.workflows.deploying import found_registry
 from hop_tasks.workflows.reading import ReleaseReader
 from hop_tasks.workflows.workspace import Workspace
 

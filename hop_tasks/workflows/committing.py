@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hop_tasks.database.engines import Database, driver_connection
 from hop_tasks.database.statements import is_standby
+from hop_tasks.database.transactions import commit, is_over
 from hop_tasks.errors import DatabaseError, PatchError
 from hop_tasks.report import Reporter
 from hop_tasks.scripts import ROLLED_BACK
@@ -23,13 +24,19 @@ PAUSE = 0.2
 
 INVALID_PARAMETER_VALUE = "22023"
 
+Finish = Callable[["Connection"], None]
+"""What is done in a transaction just before its COMMIT."""
+
+IsThere = Callable[["Connection"], bool]
+"""Whether what a transaction has written is in the database."""
+
 
 def commit_surely(
     connection: Connection,
     database: Database,
     transaction: str,
     what: str,
-    is_there: Callable[[Connection], bool],
+    is_there: IsThere,
     reporter: Reporter,
 ) -> None:
     """Commit; when the connection is lost before the server has answered, find out whether it did.
@@ -49,12 +56,12 @@ def commit_surely(
 
     raw = driver_connection(connection)
     try:
-        connection.commit()
-        return
+        if commit(connection):
+            return
     except (DBAPIError, Error) as error:
         driver_error = getattr(error, "orig", None) or error
         lines = str(driver_error).strip().splitlines() or ["the connection was lost"]
-        if not raw.closed:
+        if is_over(raw):
             raise PatchError(
                 f"{what}: at COMMIT: {lines[0]}; {ROLLED_BACK}", sqlstate=getattr(driver_error, "pgcode", None)
             ) from error
@@ -62,9 +69,11 @@ def commit_surely(
         if not _committed(database, transaction, what, is_there):
             raise PatchError(f"{what}: the connection was lost during COMMIT; {ROLLED_BACK}") from error
         reporter.step(f"the server says that {what} is committed")
+        return
+    raise PatchError(f"{what}: the server did not take the COMMIT, since a statement had failed; {ROLLED_BACK}")
 
 
-def _committed(database: Database, transaction: str, what: str, is_there: Callable[[Connection], bool]) -> bool:
+def _committed(database: Database, transaction: str, what: str, is_there: IsThere) -> bool:
     deadline = time.monotonic() + PATIENCE
     while True:
         answer = "does not answer"

@@ -6,26 +6,37 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from hop_tasks.checkpoints import checkpoint
-from hop_tasks.database.applications import whoami
 from hop_tasks.database.blockers import BlockerWatch, watch_blockers
-from hop_tasks.database.engines import Database, driver_connection, settle_session
+from hop_tasks.database.engines import Database, driver_connection, explain_errors, settle_session
 from hop_tasks.database.interrupts import cancelled_by_signals
 from hop_tasks.database.locks import require_lock
+from hop_tasks.database.transactions import is_over, rollback, rolled_back_on_failure
 from hop_tasks.errors import DatabaseError, LockedError, PatchError
-from hop_tasks.installed import hop_version
-from hop_tasks.registry import ReleaseRow, complete_registry, create_registry, has_release, insert_release
+from hop_tasks.registry import (
+    ReleaseRow,
+    complete_registry,
+    create_registry,
+    has_release,
+    insert_release,
+    is_noted_already,
+    noting_statement,
+    read_database_id,
+)
 from hop_tasks.report import Reporter
 from hop_tasks.scripts import FileRun, PatchFile, TransactionStep, check_schema, run_transaction
 from hop_tasks.versions import ORIGIN_VERSION, Version
-from hop_tasks.workflows.committing import commit_surely
+from hop_tasks.workflows.committing import Finish, IsThere, commit_surely
 from hop_tasks.workflows.insisting import LOCK_NOT_AVAILABLE, insist
 from hop_tasks.workflows.manner import Manner
 from hop_tasks.workflows.reading import Deployable
+from hop_tasks.workflows.registering import registry_row, row_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -35,11 +46,8 @@ Result = TypeVar("Result")
 WATCH_SECONDS = 0.5
 """How often it is looked whether the server waits for a lock; more often for a shorter lock_timeout."""
 
-Finish = Callable[["Connection"], None]
-"""What is done in a transaction just before its COMMIT."""
-
-IsThere = Callable[["Connection"], bool]
-"""Whether what a transaction has written is in the database."""
+Closing = Callable[[], str]
+"""Makes the last statement of a transaction."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,8 @@ class Deployer:
         self._reporter = reporter
         self._stack = ExitStack()
         self._connection: Connection | None = None
+        self._database_id: str | None = None
+        self._settled = False
 
     def deploy(self, release: Deployable, finish: Finish | None = None) -> Deployed:
         """Bring one release into the database: its files and its row in the registry.
@@ -78,42 +88,47 @@ class Deployer:
         """
         started_at, started = datetime.now(timezone.utc), time.perf_counter()
 
-        def note_release(connection: Connection) -> None:
+        def row() -> ReleaseRow:
             checkpoint("deploy.before_registry")
+            return row_of(release, started_at, time.perf_counter() - started)
+
+        def noting() -> str:
+            return noting_statement(self._open(), row(), self._database_id)
+
+        def note_release(connection: Connection) -> None:
             with _alone(release.version):
-                insert_release(connection, _row_of(release, started_at, time.perf_counter() - started))
-            checkpoint("deploy.after_registry")
+                insert_release(connection, row())
             if finish is not None:
                 finish(connection)
 
         def is_registered(connection: Connection) -> bool:
             return has_release(connection, release.version)
 
-        def in_transaction(step: TransactionStep, act: Finish, is_there: IsThere) -> tuple[FileRun, ...]:
-            return self._insist(lambda: self._transaction(release, step, act, is_there), self._open())
-
         if release.scripts.is_one_transaction:
             step = release.scripts.steps[0] if release.scripts.steps else TransactionStep(())
             assert isinstance(step, TransactionStep)
-            files = in_transaction(step, note_release, is_registered)
+            files = self._in_transaction(release, step, finish, is_registered, noting)
         else:
             from hop_tasks.workflows.stepping import Stepper
 
             self._open()  # whose registry has a journal then
+            in_transaction = partial(self._in_transaction, release)
             stepper = Stepper(self._database, release, self._manner, in_transaction, self._insist, self._reporter)
             files = stepper.run(note_release, is_registered)
         return Deployed(release.version, release.message, files, time.perf_counter() - started)
 
     def close(self) -> None:
         """Close the connection; what was not committed is rolled back."""
-        self._connection = None
+        connection, self._connection, self._settled = self._connection, None, False
         # One that is lost cannot be closed in good order, and need not be.
+        with suppress(DatabaseError), explain_errors(self._database.shown):
+            if connection is not None:
+                rollback(connection)
         with suppress(DatabaseError):
             self._stack.close()
 
     def _insist(self, act: Callable[[], Result], connection: Connection) -> Result:
         """Do what may have to wait for a lock, again if it could not have it, with an eye on who holds it."""
-        require_lock()
         with self._watch.over(driver_connection(connection).info.backend_pid):
             return insist(
                 act,
@@ -124,32 +139,61 @@ class Deployer:
                 reporter=self._reporter,
             )
 
+    def _in_transaction(
+        self,
+        release: Deployable,
+        step: TransactionStep,
+        finish: Finish | None,
+        is_there: IsThere,
+        noting: Closing | None = None,
+    ) -> tuple[FileRun, ...]:
+        attempts = count()
+
+        def act() -> tuple[FileRun, ...]:
+            if next(attempts):
+                require_lock()  # it may have been a long pause
+            return self._transaction(release, step, finish, is_there, noting)
+
+        return self._insist(act, self._open())
+
     def _transaction(
-        self, release: Deployable, step: TransactionStep, finish: Finish, is_there: IsThere
+        self,
+        release: Deployable,
+        step: TransactionStep,
+        finish: Finish | None,
+        is_there: IsThere,
+        noting: Closing | None,
     ) -> tuple[FileRun, ...]:
         try:
             checkpoint("deploy.before_begin")
             connection = self._open()
-            # So that SQLAlchemy knows of the transaction too, which the driver begins by itself.
-            connection.begin()
-            run = run_transaction(
-                connection,
-                step,
-                root=release.root,
-                lock_timeout=self._manner.lock_timeout,
-                reporter=self._reporter,
-            )
-            finish(connection)
+            raw = driver_connection(connection)
+            with _alone(release.version):
+                run = run_transaction(
+                    connection,
+                    step,
+                    root=release.root,
+                    lock_timeout=self._manner.lock_timeout,
+                    reporter=self._reporter,
+                    closing=noting,
+                    settled=self._settled,
+                )
+            if finish is not None:
+                finish(connection)
+                require_lock()
             checkpoint("deploy.before_commit")
-            require_lock()
-            checkpoint("deploy.at_commit")
             commit_surely(
                 connection, self._database, str(run.transaction), str(release.version), is_there, self._reporter
             )
+            self._settled = True
+            if not is_over(raw):
+                self.close()
             checkpoint("deploy.after_commit")
         except PatchError as error:
             if error.sqlstate == LOCK_NOT_AVAILABLE and self._connection is not None:
-                self._connection.rollback()
+                self._settled = False
+                with explain_errors(self._database.shown):
+                    rollback(self._connection)
             else:
                 self.close()
             raise
@@ -160,10 +204,12 @@ class Deployer:
 
     def _open(self) -> Connection:
         if self._connection is None:
+            require_lock()
             connection = self._stack.enter_context(self._database.connect())
             self._stack.enter_context(cancelled_by_signals(connection))
             settle_session(connection, pooled=True)
             complete_registry(connection)
+            self._database_id = read_database_id(connection)
             connection.commit()
             self._connection = connection
         return self._connection
@@ -193,7 +239,9 @@ def _alone(version: Version) -> Iterator[None]:
 
     try:
         yield
-    except IntegrityError as error:
+    except (IntegrityError, PatchError) as error:
+        if not is_noted_already(error.orig if isinstance(error, IntegrityError) else error.__cause__):
+            raise
         raise LockedError(
             f"{version} was applied by another hop meanwhile; here it was rolled back", hint="hop shows the state"
         ) from error
@@ -214,8 +262,7 @@ def found_registry(
     reporter: Reporter,
 ) -> None:
     """Begin the registry of a database at a release, after loading a schema if one is given, in one transaction."""
-    with database.connect() as connection, cancelled_by_signals(connection):
-        connection.begin()
+    with database.connect() as connection, cancelled_by_signals(connection), rolled_back_on_failure(connection):
         started_at, started = datetime.now(timezone.utc), time.perf_counter()
         step = check_schema(schema) if schema is not None else TransactionStep(())
         run = run_transaction(connection, step, root=Path.cwd, lock_timeout=lock_timeout, reporter=reporter)
@@ -242,45 +289,3 @@ def found_registry(
             reporter,
         )
         checkpoint("found.after_commit")
-
-
-def registry_row(
-    version: Version,
-    message: str,
-    *,
-    commit: str | None,
-    author: str | None,
-    tag: str | None = None,
-    tree: str | None = None,
-    checksum: str | None = None,
-    started_at: datetime | None = None,
-    seconds: float | None = None,
-) -> ReleaseRow:
-    """The registry's row for a release that is brought into a database now, by this person, with this hop."""
-    return ReleaseRow(
-        version=version,
-        message=message,
-        commit=commit,
-        author=author,
-        checksum=checksum,
-        duration=None if seconds is None else timedelta(seconds=seconds),
-        applied_from=whoami(),
-        hop_version=hop_version(),
-        tag=tag,
-        tree=tree,
-        started_at=started_at,
-    )
-
-
-def _row_of(release: Deployable, started_at: datetime, seconds: float) -> ReleaseRow:
-    return registry_row(
-        release.version,
-        release.message,
-        commit=release.commit,
-        author=release.author,
-        tag=release.tag,
-        tree=release.tree,
-        checksum=release.checksum,
-        started_at=started_at,
-        seconds=seconds,
-    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hop_tasks.catalog import has_user_objects
@@ -12,10 +14,10 @@ from hop_tasks.errors import (
     ModeError,
     StateError,
 )
-from hop_tasks.registry import RegistryState, ReleaseRow, read_releases, read_state
+from hop_tasks.registry import BegunRelease, RegistryState, begun_release, read_commits, read_state
 from hop_tasks.versions import ORIGIN_VERSION, Version
 from hop_tasks.workflows.bases import require_same_project
-from hop_tasks.workflows.reading import Deployable, ReleaseReader
+from hop_tasks.workflows.reading import CheckedRelease, ReleaseReader
 from hop_tasks.workflows.refusals import (
     KnownReleases,
     require_known_release,
@@ -42,7 +44,7 @@ class Gap:
     current: Version | None
     declared: Version | None
     begin: Version | None
-    missing: tuple[Deployable, ...]
+    missing: tuple[CheckedRelease, ...]
 
     @property
     def is_empty(self) -> bool:
@@ -69,19 +71,23 @@ def find_gap(
 ) -> Gap:
     """What an upgrade to `target` has to do. Raises StateError and its kinds for what does not fit."""
     declared, begin = outstanding(workspace, declared), outstanding(workspace, begin)
-    current = current_release(workspace, declared, begin)
-    missing = missing_releases(workspace, reader, current, declared, target, begin)
-    require_begun_first(workspace, missing)
+    found = _read_database(workspace)
+    known = KnownReleases.read(workspace.repository, workspace.project.settings.main_branch)
+    current = _current_release(workspace, known, found, declared, begin)
+    missing = _missing_releases(workspace, known, reader, current, declared, target, begin)
+    require_begun_first(workspace, reader, missing, found.begun)
     return Gap(current, declared, begin, missing)
 
 
-def current_release(workspace: Workspace, declared: Version | None, schema: Version | None = None) -> Version | None:
+def _current_release(
+    workspace: Workspace, known: KnownReleases, found: _Found, declared: Version | None, schema: Version | None
+) -> Version | None:
     """The release that the database is at; None if it is empty, or to be baselined.
 
     Raises MovedTagError, UnknownReleaseError, AheadError or SkippedError for a registry that does not fit the tags.
     """
     database = workspace.database
-    state, rows, occupied = _read_database(workspace)
+    state, occupied = found.state, found.occupied
     if declared is not None:
         _require_unregistered(database, state, declared, occupied)
         return None
@@ -100,10 +106,9 @@ def current_release(workspace: Workspace, declared: Version | None, schema: Vers
                 "development database; nothing was changed",
                 hint=f"check HOP_DATABASE_URL; if it is to be production: hop upgrade --baseline {at}",
             )
-        known = KnownReleases.read(workspace.repository, workspace.project.settings.main_branch)
-        require_tags_unmoved(known, database.name, state, rows)
+        require_tags_unmoved(known, database.name, state, found.commits)
         require_known_release(known, database.name, at)
-        require_none_skipped(known, database.name, rows)
+        require_none_skipped(known, database.name, found.commits)
         return at
     if occupied:
         raise StateError(
@@ -113,20 +118,45 @@ def current_release(workspace: Workspace, declared: Version | None, schema: Vers
     return None
 
 
-def _read_database(workspace: Workspace) -> tuple[RegistryState, tuple[ReleaseRow, ...], bool]:
-    """What the registry says, all its rows, and whether a database without rows in it holds anything of a user's."""
+@dataclass(frozen=True)
+class _Found:
+    """What a database says.
+
+    Attributes:
+        state: of its registry.
+        commits: its releases, with the commits that hop applied them from.
+        begun: the release that was begun and is not whole.
+        occupied: whether it holds anything of a user's, for one without releases.
+    """
+
+    state: RegistryState
+    commits: Mapping[Version, str | None]
+    begun: BegunRelease | None
+    occupied: bool
+
+
+def _read_database(workspace: Workspace) -> _Found:
     database = workspace.database
-    with database.administer() as admin:
-        if not database_exists(admin, database.name):
+    try:
+        with database.connect() as connection:
+            state, begun = read_state(connection), begun_release(connection)
+            if state.last is not None:
+                return _Found(state, read_commits(connection), begun, occupied=False)
+            return _Found(state, {}, begun, has_user_objects(connection))
+    except DatabaseError:
+        if _is_missing(database):
             raise DatabaseError(
                 f"there is no database {database.name}",
                 hint=f'CREATE DATABASE "{database.name}", as the role that is to own it',
-            )
-    with database.connect() as connection:
-        state = read_state(connection)
-        if state.last is not None:
-            return state, read_releases(connection), False
-        return state, (), has_user_objects(connection)
+            ) from None
+        raise
+
+
+def _is_missing(database: Database) -> bool:
+    """Whether the server says that there is no such database."""
+    with suppress(DatabaseError), database.administer() as admin:
+        return not database_exists(admin, database.name)
+    return False
 
 
 def _require_unregistered(database: Database, state: RegistryState, declared: Version, occupied: bool) -> None:
@@ -140,19 +170,19 @@ def _require_unregistered(database: Database, state: RegistryState, declared: Ve
         raise StateError(f"database {database.name} is empty; --baseline {declared} was refused", hint="hop upgrade")
 
 
-def missing_releases(
+def _missing_releases(
     workspace: Workspace,
+    known: KnownReleases,
     reader: ReleaseReader,
     current: Version | None,
     declared: Version | None,
     target: Version | None,
-    schema: Version | None = None,
-) -> tuple[Deployable, ...]:
+    schema: Version | None,
+) -> tuple[CheckedRelease, ...]:
     """The releases above the one that the database is at, is declared to be at or begins with, up to the target.
 
     Raises StrayTagError, SealError, IncompleteError or SkippedError for releases that must not be deployed.
     """
-    known = KnownReleases.read(workspace.repository, workspace.project.settings.main_branch)
     name = workspace.database.name
     at = declared or current or schema or ORIGIN_VERSION
     for version in (at, target):
@@ -172,8 +202,9 @@ def missing_releases(
         )
     missing = known.between(at, target)
     require_released(known, missing if schema is None or current is not None else (schema, *missing))
-    previous = at
-    for version in missing:
-        require_successor(known, name, previous, version, reader.manifest(version).base)
-        previous = version
-    return tuple(reader.read(version) for version in missing)
+    previous, checked = at, []
+    for release in reader.check_all((version, known.commits[version]) for version in missing):
+        require_successor(known, name, previous, release.version, release.base)
+        previous = release.version
+        checked.append(release)
+    return tuple(checked)

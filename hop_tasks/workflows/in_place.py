@@ -26,9 +26,10 @@ from hop_tasks.scripts import FileRun, TransactionStep, run_transaction
 from hop_tasks.snapshots import BEFORE_APPLY, has_large_objects, load_dump, write_dump
 from hop_tasks.versions import Version
 from hop_tasks.workflows.bases import is_as_released, released_version
-from hop_tasks.workflows.deploying import Deployed, deploy, registry_row
+from hop_tasks.workflows.deploying import Deployed, deploy
 from hop_tasks.workflows.manner import Manner
 from hop_tasks.workflows.reading import Deployable, ReleaseReader
+from hop_tasks.workflows.registering import registry_row
 from hop_tasks.workflows.replacing import Replaced
 from hop_tasks.workflows.sync_package import synchronise_database
 from hop_tasks.workflows.workspace import Workspace
@@ -105,7 +106,12 @@ def apply_in_place(
         for step in release.scripts.steps:
             assert isinstance(step, TransactionStep)
             run = run_transaction(
-                connection, step, root=release.root, lock_timeout=manner.lock_timeout, reporter=workspace.reporter
+                connection,
+                step,
+                root=release.root,
+                lock_timeout=manner.lock_timeout,
+                reporter=workspace.reporter,
+                begun=True,
             )
             files.extend(run.files)
         row = registry_row(

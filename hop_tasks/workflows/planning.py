@@ -93,11 +93,13 @@ def plan_upgrade(
     unfetched = () if origin is None else _unfetched(repository, origin)
     gap = Gap(None, declared, begin, ())
     unknown: str | None = None
+    planned: tuple[PlannedRelease, ...] = ()
     with release_reader(repository) as reader:
         try:
             if target in unfetched or begin in unfetched or declared in unfetched:
                 raise UnknownReleaseError("the release that was named is still to be fetched")
             gap = find_gap(workspace, reader, target, declared, begin)
+            planned = tuple(PlannedRelease.of(release) for release in reader.read_checked(gap.missing))
         except CURED_BY_FETCHING as error:
             if origin is None or not (unfetched or repository.is_shallow()):
                 raise
@@ -106,7 +108,7 @@ def plan_upgrade(
         workspace.database.name,
         gap.current,
         gap.declared,
-        tuple(PlannedRelease.of(release) for release in gap.missing),
+        planned,
         unfetched,
         gap.begin or ORIGIN_VERSION,
         unknown,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hop_tasks.errors import RepositoryError
-from hop_tasks.repository import Repository
+from hop_tasks.repository import Repository, tag_ref
 from hop_tasks.versions import Version
 
 
@@ -23,8 +23,10 @@ def bring_code_forward(repository: Repository, main: str, version: Version) -> C
 
     Anything else that is checked out is somebody's own choice and stays: a CI job's detached commit, another branch.
     """
-    here = max(repository.releases_in("HEAD"), default=None)
     head = repository.head()
+    if head.commit is not None and head.commit == repository.resolve(tag_ref(str(version))):
+        return CodeState(in_step=True, moved=False)
+    here = max(repository.releases_in("HEAD"), default=None)
     if here == version:
         return CodeState(in_step=True, moved=False)
     if here is not None and here > version:

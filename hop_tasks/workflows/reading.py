@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import tee
 from pathlib import Path
 
 from hop_tasks.errors import IncompleteError, SealError
 from hop_tasks.manifest import MANIFEST_NAME, Manifest
-from hop_tasks.repository import ObjectReader, Repository, object_reader, tag_ref
+from hop_tasks.repository import (
+    CommitFolders,
+    ObjectReader,
+    Repository,
+    object_reader,
+    read_blobs,
+    read_folders,
+    tag_ref,
+)
 from hop_tasks.scripts import CheckedScripts, PatchFile, ReleaseScripts, check_scripts, order_files, patch_folders
 from hop_tasks.versions import ORIGIN_VERSION, Version
 
@@ -42,13 +52,31 @@ class Deployable:
         return self.scripts.scripts.checksum
 
 
+@dataclass(frozen=True)
+class CheckedRelease:
+    """A release that was read and found good, less what is in its files: there may be thousands at the same time.
+
+    Attributes:
+        version, message, commit, author, tree, base: as of a Deployable.
+        files: the paths of its files in their order, with Git's ids of what is in them.
+    """
+
+    version: Version
+    message: str
+    commit: str
+    author: str
+    tree: str
+    base: Version | None
+    files: tuple[tuple[str, str], ...]
+
+
 class ReleaseReader:
     """Reads released versions from their tags, never from the work tree."""
 
-    def __init__(self, repository: Repository, objects: ObjectReader, stack: ExitStack) -> None:
-        self._repository = repository
+    def __init__(self, objects: ObjectReader, stack: ExitStack) -> None:
         self._objects = objects
         self._stack = stack
+        self._checked: dict[tuple[Version, str], CheckedRelease] = {}
 
     def read(self, version: Version) -> Deployable:
         """A released version.
@@ -56,42 +84,49 @@ class ReleaseReader:
         Raises IncompleteError if its folder, its manifest or a file named there is missing at the tag, SealError if
         the files there are not those that were sealed.
         """
-        tag, folder = tag_ref(str(version)), patch_folders(version)[1]
-        tree = self._objects.read(f"{tag}:{folder}")
-        if tree is None or tree[1] != "tree":
-            raise IncompleteError(
-                f"release {version} is incomplete: there is no folder {folder} at its tag; nothing was changed",
-                hint=f"git show --stat {version}",
+        return next(self.read_checked(self._check([(version, tag_ref(str(version)))])))
+
+    def check_all(self, releases: Iterable[tuple[Version, str]]) -> Iterator[CheckedRelease]:
+        """Released versions one after the other, each with the id of its commit.
+
+        Raises as `read` does, when it comes to the one that is wrong. One that was found good is not read again.
+        """
+        wanted = list(releases)
+        unread = self._check([each for each in wanted if each not in self._checked])
+        for each in wanted:
+            if each not in self._checked:
+                self._checked[each] = next(unread)
+            yield self._checked[each]
+
+    def _check(self, releases: Sequence[tuple[Version, str]]) -> Iterator[CheckedRelease]:
+        found = read_folders(self._objects, ((commit, patch_folders(version)) for version, commit in releases))
+        return (_checked(version, folders) for (version, _), folders in zip(releases, found, strict=True))
+
+    def read_checked(self, releases: Iterable[CheckedRelease]) -> Iterator[Deployable]:
+        """Releases that were checked, one after the other; not more than a block of them is in memory.
+
+        What has an id of Git's does not change, and is not checked again.
+        """
+        for_contents, checked = tee(releases)
+        contents = read_blobs(self._objects, ([blob for _, blob in release.files] for release in for_contents))
+        for release, content in zip(checked, contents, strict=True):
+            files = tuple(PatchFile(path, each) for (path, _), each in zip(release.files, content, strict=True))
+            yield Deployable(
+                version=release.version,
+                message=release.message,
+                scripts=check_scripts(ReleaseScripts(release.version, files)),
+                commit=release.commit,
+                author=release.author,
+                root=partial(self._export, release.commit),
+                tag=str(release.version),
+                tree=release.tree,
             )
-        manifest = self.manifest(version)
-        files = [
-            PatchFile(path, content)
-            for part in patch_folders(version)
-            for path, content in (self._objects.files(tag, part) or {}).items()
-        ]
-        scripts = order_files(version, files)
-        _require_sealed(version, manifest, scripts)
-        return Deployable(
-            version=version,
-            message=manifest.message,
-            scripts=check_scripts(scripts),
-            commit=self._repository.resolve(tag),
-            author=self._repository.author(tag),
-            root=lambda: self._export(tag),
-            tag=str(version),
-            tree=tree[0],
-        )
 
     def manifest(self, version: Version) -> Manifest:
         """The manifest of a released version. Raises IncompleteError if there is none."""
         path = f"{patch_folders(version)[1]}/{MANIFEST_NAME}"
         found = self._objects.read(f"{tag_ref(str(version))}:{path}")
-        if found is None:
-            raise IncompleteError(
-                f"release {version} is incomplete: there is no {path} at its tag; nothing was changed",
-                hint=f"git show --stat {version}",
-            )
-        return Manifest.parse(found[2].decode("utf-8", "replace"), path)
+        return _manifest(version, path, found[2] if found else None)
 
     def schema(self, version: Version, path: str) -> PatchFile:
         """The schema file of a released version. Raises IncompleteError if there is none."""
@@ -103,9 +138,9 @@ class ReleaseReader:
             )
         return PatchFile(path, found[2])
 
-    def _export(self, tag: str) -> Path:
+    def _export(self, commit: str) -> Path:
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="hop-release-"))).resolve()
-        self._objects.export(f"{tag}^{{tree}}", folder)
+        self._objects.export(f"{commit}^{{tree}}", folder)
         return folder
 
 
@@ -113,7 +148,39 @@ class ReleaseReader:
 def release_reader(repository: Repository) -> Iterator[ReleaseReader]:
     """A ReleaseReader for as long as the body runs; its exported trees are removed at the end."""
     with ExitStack() as stack, object_reader(repository.git) as objects:
-        yield ReleaseReader(repository, objects, stack)
+        yield ReleaseReader(objects, stack)
+
+
+def _checked(version: Version, found: CommitFolders | None) -> CheckedRelease:
+    _, folder, _ = patch_folders(version)
+    if found is None or folder not in found.trees:
+        raise IncompleteError(
+            f"release {version} is incomplete: there is no folder {folder} at its tag; nothing was changed",
+            hint=f"git show --stat {version}",
+        )
+    path = f"{folder}/{MANIFEST_NAME}"
+    manifest = _manifest(version, path, found.files.get(path))
+    scripts = order_files(version, (PatchFile(path, content) for path, content in found.files.items()))
+    _require_sealed(version, manifest, scripts)
+    check_scripts(scripts)
+    return CheckedRelease(
+        version=version,
+        message=manifest.message,
+        commit=found.commit,
+        author=found.author,
+        tree=found.trees[folder],
+        base=manifest.base,
+        files=tuple((file.path, found.blobs[file.path]) for file in scripts.files),
+    )
+
+
+def _manifest(version: Version, path: str, content: bytes | None) -> Manifest:
+    if content is None:
+        raise IncompleteError(
+            f"release {version} is incomplete: there is no {path} at its tag; nothing was changed",
+            hint=f"git show --stat {version}",
+        )
+    return Manifest.parse(content.decode("utf-8", "replace"), path)
 
 
 def _require_sealed(version: Version, manifest: Manifest, scripts: ReleaseScripts) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from hop_tasks.errors import (
     AheadError,
@@ -14,7 +15,7 @@ from hop_tasks.errors import (
     StrayTagError,
     UnknownReleaseError,
 )
-from hop_tasks.registry import RegistryState, ReleaseRow
+from hop_tasks.registry import RegistryState
 from hop_tasks.repository import Repository, deployment_refspec
 from hop_tasks.versions import Version
 from hop_tasks.workflows.bases import require_same_project
@@ -28,27 +29,27 @@ class KnownReleases:
         repository: the repository.
         main: the name of the main branch.
         commits: released version -> the commit of its tag, lowest first.
-        on_main: the versions in the history of the main branch; None if that branch is not here.
+        tips: the commits of the main branch, here and as last seen at origin; none if that branch is not here.
     """
 
     repository: Repository
     main: str
     commits: Mapping[Version, str]
-    on_main: frozenset[Version] | None
+    tips: frozenset[str]
 
     @classmethod
     def read(cls, repository: Repository, main: str) -> KnownReleases:
         """The releases of a repository, by its tags and by its main branch here and as last seen at origin."""
         refs = repository.refs()
-        tips = {commit for commit in (refs.tracking.get(main), refs.heads.get(main)) if commit}
-        merged = frozenset(version for tip in tips for version in repository.releases_in(tip))
-        commits = {version: refs.tags[str(version)] for version in refs.released}
-        return cls(repository, main, commits, merged if tips else None)
+        tips = frozenset(commit for commit in (refs.tracking.get(main), refs.heads.get(main)) if commit)
+        return cls(repository, main, {version: refs.tags[str(version)] for version in refs.released}, tips)
 
-    @property
-    def released(self) -> tuple[Version, ...]:
-        """The versions that have a tag and are, as far as that can be told, in the main branch, lowest first."""
-        return tuple(version for version in self.commits if self.on_main is None or version in self.on_main)
+    @cached_property
+    def on_main(self) -> frozenset[Version] | None:
+        """The versions in the history of the main branch; None if that branch is not here."""
+        # Git walks the whole history for that, which nobody needs where nothing is missing.
+        merged = frozenset(version for tip in self.tips for version in self.repository.releases_in(tip))
+        return merged if self.tips else None
 
     def between(self, low: Version, high: Version | None) -> tuple[Version, ...]:
         """The versions that have a tag, above the one and up to the other, lowest first."""
@@ -85,38 +86,42 @@ def require_known_release(known: KnownReleases, database: str, at: Version) -> N
     )
 
 
-def require_tags_unmoved(known: KnownReleases, database: str, state: RegistryState, rows: Sequence[ReleaseRow]) -> None:
+def require_tags_unmoved(
+    known: KnownReleases, database: str, state: RegistryState, applied: Mapping[Version, str | None]
+) -> None:
     """Raises MovedTagError if a release that the database has was applied from another commit than its tag's here.
 
-    Raises StateError if none of them is this repository's. A row without commit and author is none of hop's own.
+    Raises StateError if none of them is this repository's. A release without a commit is none of hop's own.
     """
-    own = [row for row in rows if row.commit and row.author and row.version in known.commits]
-    moved = [row for row in own if row.commit != known.commits[row.version]]
+    own = {version: commit for version, commit in applied.items() if commit and version in known.commits}
+    moved = {version: commit for version, commit in own.items() if commit != known.commits[version]}
     if not moved:
         return
-    if len(moved) == len(own) and not any(known.repository.resolve(str(row.commit)) for row in moved):
+    if len(moved) == len(own) and not any(known.repository.resolve(commit) for commit in moved.values()):
         require_same_project(known.repository, database, state)
-    version, applied = moved[0].version, str(moved[0].commit)
+    version = max(moved)
     raise MovedTagError(
         f"tag {version} is commit {known.commits[version][:12]} here, but database {database} had {version} from "
-        f"commit {applied[:12]}: the tag was moved after it was applied; nothing was changed",
+        f"commit {moved[version][:12]}: the tag was moved after it was applied; nothing was changed",
         hint=f"git ls-remote origin 'refs/tags/{version}*', and find out who moved it and why; if it was moved here "
         "only: git fetch --tags --force origin",
     )
 
 
-def require_none_skipped(known: KnownReleases, database: str, rows: Sequence[ReleaseRow]) -> None:
+def require_none_skipped(known: KnownReleases, database: str, versions: Collection[Version]) -> None:
     """Raises SkippedError if there is a release between the oldest and the newest of a database that it never had."""
-    versions = {row.version for row in rows}
     if not versions:
         return
-    skipped = [version for version in known.released if min(versions) < version < max(versions)]
-    lacking = [version for version in skipped if version not in versions]
+    low, high = min(versions), max(versions)
+    lacking = [version for version in known.commits if low < version < high and version not in versions]
+    if lacking and known.on_main is not None:
+        # A tag that was never released is nobody's to have.
+        lacking = [version for version in lacking if version in known.on_main]
     if lacking:
         raise SkippedError(
-            f"database {database} is at {max(versions)} and never had {', '.join(map(str, lacking))}: "
+            f"database {database} is at {high} and never had {', '.join(map(str, lacking))}: "
             f"{'it was' if len(lacking) == 1 else 'they were'} skipped; nothing was changed",
-            hint=f"git show {lacking[0]}, and find out who released it, and how the database came to {max(versions)}",
+            hint=f"git show {lacking[0]}, and find out who released it, and how the database came to {high}",
         )
 
 

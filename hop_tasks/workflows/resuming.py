@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hop_tasks.database.admin import database_exists
 from hop_tasks.errors import StateError
-from hop_tasks.registry import DONE, BegunRelease, begun_release
+from hop_tasks.registry import DONE, BegunRelease
 from hop_tasks.versions import Version
-from hop_tasks.workflows.reading import Deployable
+from hop_tasks.workflows.reading import CheckedRelease, ReleaseReader
 from hop_tasks.workflows.workspace import Workspace
 
 
@@ -23,21 +22,18 @@ def outstanding(workspace: Workspace, beginning: Version | None) -> Version | No
     return None if state.first.version == beginning else beginning
 
 
-def require_begun_first(workspace: Workspace, missing: Sequence[Deployable]) -> None:
+def require_begun_first(
+    workspace: Workspace, reader: ReleaseReader, missing: Sequence[CheckedRelease], begun: BegunRelease | None
+) -> None:
     """Raises StateError if a release was begun, and is not the next one or has other steps now than it had then.
 
     Its steps that were done stay in the database: nothing else fits on top of them.
     """
-    with workspace.database.administer() as admin:
-        if not database_exists(admin, workspace.database.name):
-            return
-    with workspace.database.connect() as connection:
-        begun = begun_release(connection)
     if begun is None:
         return
     hint = f"bring back the tag {begun.version} that was begun; or hop restore brings back the state before it"
     if missing and missing[0].version == begun.version:
-        if _planned(missing[0]) == [(step.title, step.checksum) for step in begun.steps]:
+        if _planned(reader, missing[0]) == [(step.title, step.checksum) for step in begun.steps]:
             return
         found = f"release {begun.version} has other steps now"
     elif missing:
@@ -53,7 +49,8 @@ def require_begun_first(workspace: Workspace, missing: Sequence[Deployable]) -> 
     )
 
 
-def _planned(release: Deployable) -> list[tuple[str, str]]:
+def _planned(reader: ReleaseReader, checked: CheckedRelease) -> list[tuple[str, str]]:
+    release = next(reader.read_checked([checked]))
     return [(step.title, step.checksum) for step in release.scripts.steps]
 
 

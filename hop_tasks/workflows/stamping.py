@@ -10,8 +10,9 @@ from hop_tasks.errors import StateError
 from hop_tasks.registry import create_registry, insert_release, read_releases, read_state, update_commit
 from hop_tasks.snapshots import create_for_work
 from hop_tasks.versions import Version
-from hop_tasks.workflows.deploying import found_registry, registry_row
+from hop_tasks.workflows.deploying import found_registry
 from hop_tasks.workflows.reading import ReleaseReader
+from hop_tasks.workflows.registering import registry_row
 from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:

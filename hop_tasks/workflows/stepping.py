@@ -48,17 +48,12 @@ from hop_tasks.scripts import (
     run_statement,
     verify,
 )
+from hop_tasks.workflows.committing import Finish, IsThere
 from hop_tasks.workflows.manner import Manner
 from hop_tasks.workflows.reading import Deployable
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-Finish = Callable[["Connection"], None]
-"""What is done in a transaction just before its COMMIT."""
-
-IsThere = Callable[["Connection"], bool]
-"""Whether what a transaction has written is in the database."""
 
 
 @dataclass(frozen=True)
@@ -207,6 +202,7 @@ class Stepper:
                 raise
 
         try:
+            require_lock()
             # What has committed something before it could not have a lock must not be done again.
             run = attempt() if step.solo.probe is Probe.UNKNOWN else self.insist(attempt, journal)
             checkpoint("step.after")
@@ -246,6 +242,7 @@ class Stepper:
                 )
 
         try:
+            require_lock()
             # What psql has committed before it failed must not be done again.
             again = in_transaction or step.repeatable
             run = self.insist(attempt, journal) if again else attempt()

@@ -132,12 +132,12 @@ def _upgrade(
             backup = back_up(workspace, admin, at)
             if backup is not None:
                 audit.note_backup(str(backup.path))
-        for release in gap.missing:
+        for release in reader.read_checked(gap.missing):
             reporter.step(f"applying {release.version}: {release.message}")
             reached = deployed[-1].version if deployed else gap.start
             saved = f" (the backup of before is {backup.path})" if backup else ""
             with hinting(f"{database.name} is at {reached}{saved}: {_way_on(release)}, then hop upgrade"):
-                deployed.append(production.deploy(release, audit.finish if release is gap.missing[-1] else None))
+                deployed.append(production.deploy(release, audit.finish if release.version == target else None))
     return backup, deployed
 
 

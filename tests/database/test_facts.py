@@ -12,6 +12,7 @@ from hop_tasks.database.admin import create_database, drop_database
 from hop_tasks.database.clients import find_client
 from hop_tasks.database.engines import Database
 from hop_tasks.database.locks import locked
+from hop_tasks.database.transactions import commit
 from hop_tasks.database.urls import parse_url
 from hop_tasks.report import LoggingReporter
 from hop_tasks.scripts import PatchFile, check_scripts, order_files, run_statement, run_transaction
@@ -66,11 +67,10 @@ def run_files(database: Database, folder: Path, **texts: str) -> int:
             if isinstance(step, StatementStep):
                 run_statement(connection, step, lock_timeout=LOCK_TIMEOUT, reporter=LoggingReporter())
             elif isinstance(step, TransactionStep):
-                connection.begin()
                 run_transaction(
                     connection, step, root=lambda: folder, lock_timeout=LOCK_TIMEOUT, reporter=LoggingReporter()
                 )
-                connection.commit()
+                assert commit(connection)
     return len(steps)
 
 

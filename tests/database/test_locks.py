@@ -21,7 +21,7 @@ from sqlalchemy import URL, make_url
 from hop_tasks.database.applications import APPLICATION, holder_application, work_application
 from hop_tasks.database.clients import find_client
 from hop_tasks.database.engines import Database
-from hop_tasks.database.locks import lock_key, locked
+from hop_tasks.database.locks import lock_condition, lock_key, locked, require_lock
 from hop_tasks.database.sessions import alone_with, end_orphans, sessions_on
 from hop_tasks.errors import DatabaseError, LockedError
 from tests.database.connecting import connect
@@ -51,6 +51,21 @@ def until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+@pytest.mark.every_server
+def test_another_session_is_told_in_a_query_of_its_own_whether_the_lock_is_held(database: Database) -> None:
+    """Also within one transaction, which keeps the picture of the sessions that it has once had."""
+    assert lock_condition() == "true", "none was taken"
+    with pytest.raises(LockedError, match="the session that holds the lock"), locked(database, "upgrade"):
+        question = f"SELECT pg_stat_clear_snapshot(); SELECT {lock_condition()}"
+        with database.beside(database.maintenance).connect() as other:
+            assert other.exec_driver_sql(question).scalar()
+            holder = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()"
+            (pid,) = other.exec_driver_sql(f"{holder} AND objid::bigint = {lock_key(database.name) & 0xFFFFFFFF}").one()
+            other.exec_driver_sql("SELECT pg_terminate_backend(%s, 10000)", (pid,))
+            assert not other.exec_driver_sql(question).scalar()
+        require_lock()
 
 
 class TestHolder:

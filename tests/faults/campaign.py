@@ -51,9 +51,7 @@ DEPLOYING = (
     "file.before",
     "file.after",
     "deploy.before_registry",
-    "deploy.after_registry",
     "deploy.before_commit",
-    "deploy.at_commit",
     "deploy.after_commit",
 )
 STEPPING = (

@@ -42,7 +42,9 @@ def commits_that_are_not_answered(place: Playground) -> Iterator[None]:
 
 
 class TestALostAnswer:
-    def test_a_release_that_was_committed_counts_as_done(self, place: Playground, tmp_path: Path) -> None:
+    def test_a_release_that_was_committed_counts_as_done_and_the_next_one_follows(
+        self, place: Playground, tmp_path: Path
+    ) -> None:
         with _about_to_commit(place, tmp_path) as process:
             with commits_that_are_not_answered(place):
                 (tmp_path / "go").touch()
@@ -52,7 +54,7 @@ class TestALostAnswer:
         assert process.returncode == 0, f"{out}\n{err}"
         assert "connection was lost during COMMIT" in err
         assert "the server says that 0.0.2 is committed" in out
-        assert place.releases()[-1] == "0.0.2"
+        assert place.releases()[-1] == "0.0.3"
         assert attempts_of(place)[-1] == "done"
         assert place.sql("SELECT bool_and(price = id * 2) FROM product") == [(True,)]
 
@@ -72,9 +74,9 @@ class TestALostAnswer:
 
 @contextmanager
 def _about_to_commit(place: Playground, signs: Path) -> Iterator[Any]:
-    """An upgrade that has done all but COMMIT."""
-    stopping = place.with_variables(HOP_TESTING_CHECKPOINT=f"deploy.at_commit={signs}")
-    with stopping.start(str(SCRIPTS / "hop"), "upgrade", "--to", "0.0.2") as process:
+    """An upgrade that has done all of its first release but COMMIT."""
+    stopping = place.with_variables(HOP_TESTING_CHECKPOINT=f"deploy.before_commit={signs}")
+    with stopping.start(str(SCRIPTS / "hop"), "upgrade", "--to", "0.0.3") as process:
         try:
             _await((signs / "reached").exists)
             yield process

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from hop_tasks.tasks.collection import VERBS
-from tests.counting import counted_git, watched
+from tests.counting import counted_git, on_a_wire
 from tests.histories import version_of, write_history
 from tests.playground import SCRIPTS, Playground
 from tests.workflows.shelf import Shelf, applied, database_of, maintain
@@ -100,10 +100,10 @@ def clone(shelf: Shelf, request: pytest.FixtureRequest) -> Playground:
 
 class TestStatus:
     def test_it_asks_the_same_few_questions_of_any_number_of_releases(self, clone: Playground) -> None:
-        with watched(clone) as (place, traffic), counted_git(place) as (counting, runs):
+        with on_a_wire(clone) as (place, wire), counted_git(place) as (counting, runs):
             assert "nothing to do" in counting.hop("status").succeeds().out
-        assert traffic.connections == 1
-        assert len(traffic.statements) == 9, "\n".join(traffic.statements)
+        assert wire.connections == 1
+        assert len(wire.queries) == 9, "\n".join(wire.queries)
         assert {run.split()[0] for run in runs} == {"rev-parse", "status", "show-ref"}
         assert len(runs) == 3
 
@@ -113,10 +113,10 @@ class TestStatus:
 
 class TestUpgradeWithNothingToDo:
     def test_it_asks_the_same_few_questions_of_any_number_of_releases(self, clone: Playground) -> None:
-        with watched(clone) as (place, traffic), counted_git(place) as (counting, runs):
+        with on_a_wire(clone) as (place, wire), counted_git(place) as (counting, runs):
             assert "nothing to do" in counting.hop("upgrade", "--no-fetch").succeeds().out
-        assert traffic.connections == 1
-        assert len(traffic.statements) == 5, "\n".join(traffic.statements)
+        assert wire.connections == 1
+        assert len(wire.queries) == 5, "\n".join(wire.queries)
         assert [run.split()[0] for run in runs] == ["rev-parse", "show-ref"]
 
     def test_it_loads_neither_sqlalchemy_nor_gitpython(self, production: Playground) -> None:

@@ -78,7 +78,7 @@ class TestABegunReleaseComesFirst:
 class TestTheLockIsLost:
     def test_the_release_is_rolled_back(self, production: Playground, tmp_path: Path) -> None:
         production.hop("upgrade", "--to", "0.0.1").succeeds()
-        with stopped_at(production, "deploy.before_commit", tmp_path, "upgrade") as process:
+        with stopped_at(production, "deploy.before_registry", tmp_path, "upgrade") as process:
             production.sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
             (tmp_path / "go").touch()
             out, err = process.communicate(timeout=60)

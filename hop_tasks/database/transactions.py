@@ -1,0 +1,81 @@
+"""Transactions whose BEGIN travels with the first statement in them: a round trip less than by the driver's own way.
+
+The driver does not know of such a transaction, so that it must be ended here too, and not by its methods. Where code of
+users gets the connection, the driver begins and ends it as always, and they find what they expect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from hop_tasks.database.engines import driver_connection
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as DriverConnection
+    from sqlalchemy import Connection
+
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; "
+
+
+def begin(connection: Connection, *, by_driver: bool) -> str:
+    """Begin a transaction on a connection that is in none; what must stand before the first statement in it.
+
+    That is nothing with `by_driver`: the driver sends its own BEGIN before that statement.
+    """
+    raw = driver_connection(connection)
+    if raw.autocommit == by_driver:
+        raw.autocommit = not by_driver
+    if not by_driver:
+        return BEGIN
+    # So that SQLAlchemy knows of it too.
+    connection.begin()
+    return ""
+
+
+def commit(connection: Connection) -> bool:
+    """Commit; False if the server rolled back instead, since a statement had failed. Raises the driver's errors."""
+    raw = driver_connection(connection)
+    done = True
+    if raw.autocommit:
+        with raw.cursor() as cursor:
+            cursor.execute("COMMIT")
+            done = cursor.statusmessage == "COMMIT"
+    connection.commit()
+    return done
+
+
+def is_over(connection: DriverConnection) -> bool:
+    """Whether the server has said that there is no transaction any more.
+
+    Where it went away without a word, the driver may not know yet that the connection is lost.
+    """
+    from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+
+    return not connection.closed and connection.info.transaction_status == TRANSACTION_STATUS_IDLE
+
+
+def rollback(connection: Connection) -> None:
+    """Roll back what was not committed, and wait until that is done; a lost connection raises the driver's errors."""
+    from psycopg2.extensions import TRANSACTION_STATUS_INERROR, TRANSACTION_STATUS_INTRANS
+
+    raw = driver_connection(connection)
+    if raw.autocommit and raw.info.transaction_status in (TRANSACTION_STATUS_INTRANS, TRANSACTION_STATUS_INERROR):
+        with raw.cursor() as cursor:
+            cursor.execute("ROLLBACK")
+    connection.rollback()
+
+
+@contextmanager
+def rolled_back_on_failure(connection: Connection) -> Iterator[None]:
+    """Rolls back what the body has not committed if it fails, where the connection is still there."""
+    from psycopg2 import Error
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except BaseException:
+        with suppress(Error, SQLAlchemyError):
+            rollback(connection)
+        raise
