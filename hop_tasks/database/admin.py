@@ -62,14 +62,20 @@ def create_database(connection: Connection, name: str, *, creation: Mapping[str,
     execute(connection, f"CREATE DATABASE {{}} TEMPLATE template0 {' '.join(options)}", name, *tablespace, **values)
 
 
-def clone_database(connection: Connection, source: str, name: str, *, mark: Mapping[str, Any]) -> tuple[Session, ...]:
+def clone_database(
+    connection: Connection, source: str, name: str, *, mark: Mapping[str, Any], end: bool = True
+) -> tuple[Session, ...]:
     """Copy a database, whole. Sessions on the source are ended, as PostgreSQL demands; those are returned.
 
-    The copy gets the source's settings and privileges, and `mark` as its comment.
+    The copy gets the source's settings and privileges, and `mark` as its comment. Without `end` a session that is open
+    on the source is a DatabaseError.
     """
     options = " STRATEGY file_copy" if server_version(connection) >= STRATEGY_SINCE else ""
     ended = alone_with(
-        connection, source, lambda: execute(connection, "CREATE DATABASE {} TEMPLATE {}" + options, name, source)
+        connection,
+        source,
+        lambda: execute(connection, "CREATE DATABASE {} TEMPLATE {}" + options, name, source),
+        end=end,
     )
     copy_properties(connection, source, name)
     mark_database(connection, name, mark)
@@ -154,6 +160,17 @@ def marked_databases(connection: Connection, of: str) -> tuple[Mark, ...]:
         if data is not None and data["of"] == of != name:
             marks.append(Mark(name, data.pop("kind"), data.pop("of"), data.pop("release", None), data))
     return tuple(marks)
+
+
+def mark_of(connection: Connection, name: str) -> Mark | None:
+    """What hop noted about a database; None for one that it did not make, or that has its old name again."""
+    comment = connection.exec_driver_sql(
+        "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", (name,)
+    ).scalar()
+    data = _mark_in(comment)
+    if data is None or data["of"] == name:
+        return None
+    return Mark(name, data.pop("kind"), data.pop("of"), data.pop("release", None), data)
 
 
 def _mark_in(comment: str | None) -> dict[str, Any] | None:
