@@ -69,7 +69,7 @@ def hop_database(_hop_bench: Bench, pytestconfig: pytest.Config) -> Iterator[Hop
         with _failing_cleanly():
             parallel = hasattr(pytestconfig, "workerinput")
             database = stack.enter_context(prepare_test_database(_hop_bench, parallel=parallel))
-        _note_kept(pytestconfig, database)
+        _note_kept(pytestconfig, _hop_bench, database)
         variables = stack.enter_context(pytest.MonkeyPatch.context())
         for name in URL_VARIABLES:
             variables.setenv(name, database.dsn)
@@ -123,7 +123,7 @@ def hop_release_database(_hop_bench: Bench, pytestconfig: pytest.Config) -> Iter
             __tracebackhide__ = True
             with _failing_cleanly():
                 database = stack.enter_context(prepare_release_database(_hop_bench, version))
-            _note_kept(pytestconfig, database)
+            _note_kept(pytestconfig, _hop_bench, database)
             return database
 
         yield make
@@ -145,13 +145,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.line(line)
 
 
-def _note_kept(config: pytest.Config, database: HopDatabase) -> None:
-    if config.getoption("--hop-keep"):
-        line = f"{database.shown} (made at {database.release})"
-        if hasattr(config, "workerinput"):
-            config.workeroutput.setdefault(KEPT, []).append(line)  # type: ignore[attr-defined]
-        else:
-            config.stash[_kept].append(line)
+def _note_kept(config: pytest.Config, bench: Bench, database: HopDatabase) -> None:
+    # The copy that `hop release` has made is not ours to keep.
+    if not bench.keep or database.name == bench.scratch:
+        return
+    line = f"{database.shown} (made at {database.release})"
+    if hasattr(config, "workerinput"):
+        config.workeroutput.setdefault(KEPT, []).append(line)  # type: ignore[attr-defined]
+    else:
+        config.stash[_kept].append(line)
 
 
 def _find_project(config: pytest.Config) -> Project:

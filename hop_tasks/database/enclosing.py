@@ -47,7 +47,12 @@ class EnclosedConnection(DriverConnection):
             # As the server answers COMMIT in a transaction that has failed.
             self.rollback()
         else:
-            self._check_deferred()
+            try:
+                self._check_deferred()
+            except BaseException:
+                # A COMMIT that fails has rolled back.
+                self.rollback()
+                raise
             self._run(f"RELEASE SAVEPOINT {SAVEPOINT}; SAVEPOINT {SAVEPOINT}")
 
     def rollback(self) -> None:
@@ -85,7 +90,7 @@ class EnclosedConnection(DriverConnection):
         except (InvalidSavepointSpecification, NoActiveSqlTransaction):
             raise StateError(
                 "a COMMIT or ROLLBACK in SQL has ended the transaction that this connection was in; what was written "
-                "before a COMMIT stays in the database",
+                "may stay in the database",
                 hint="use the methods commit and rollback, which stay inside; or take a database of its own for this",
             ) from None
 
