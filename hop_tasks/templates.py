@@ -41,6 +41,10 @@ KEPT_PREPARED = 3
 KEPT_RELEASED = 5
 """How many templates stay, newest first: of releases in preparation, whose files change, and of others."""
 
+LARGE = 64_000_000
+"""Bytes of a database from which on its files are copied, with two checkpoints that wait for all that is written on the
+server. Smaller ones go through the log: with the disk at work, 8 MB are made and dropped in 0.4 s instead of 1.3 s."""
+
 RANDOM_BYTES = 6
 
 OURS_OR_EMPTY = """
@@ -64,7 +68,9 @@ def find_template(connection: Connection, of: str, key: str) -> Mark | None:
 def copy_for_tests(connection: Connection, leases: Leases, source: str, of: str, note: Mapping[str, Any]) -> str:
     """A copy of a database, leased; nobody may be on the source. `note` is what its mark says besides."""
     name = _new_name(leases, of)
-    clone_database(connection, source, name, mark={"kind": TEST, "of": of, **note}, end=False)
+    size = connection.exec_driver_sql("SELECT pg_database_size(%s)", (source,)).scalar_one()
+    strategy = "wal_log" if size < LARGE else "file_copy"
+    clone_database(connection, source, name, mark={"kind": TEST, "of": of, **note}, end=False, strategy=strategy)
     return name
 
 

@@ -198,7 +198,7 @@ SCRATCH = os.environ["HOP_DATABASE_URL"]
 @pytest.mark.parametrize("number", range(4))
 def test_one(hop_connection, hop_database, number):
     assert hop_connection.execute(text("SELECT count(*) FROM product")).scalar_one() == 3
-    assert (hop_database.dsn == SCRATCH) == ("PYTEST_XDIST_WORKER" not in os.environ)
+    assert (hop_database.dsn == SCRATCH) == (os.environ["PARALLEL"] == "no")
     assert str(hop_database.release) == "0.0.1"
     add(hop_connection, "Ann")
     hop_connection.commit()
@@ -208,11 +208,13 @@ def test_rows(hop_release_database):
 """
 
 
-@pytest.mark.parametrize("tests", ["pytest -q", "pytest -q -n 2"])
+@pytest.mark.parametrize("parallel", [False, True], ids=["alone", "parallel"])
 def test_release_runs_them_against_the_copy_that_it_proves(
-    shelf: Shelf, play: Playground, monkeypatch: pytest.MonkeyPatch, tests: str
+    shelf: Shelf, play: Playground, monkeypatch: pytest.MonkeyPatch, parallel: bool
 ) -> None:
-    place = shelf.copy(applied, play).with_variables(HOP_TESTS=tests)
+    place = shelf.copy(applied, play).with_variables(
+        HOP_TESTS="pytest -q -n 2" if parallel else "pytest -q", PARALLEL="yes" if parallel else "no"
+    )
     place.write("tests/test_shop.py", IMPORTS + RELEASED)
     place.commit("tests")
     # The entry point, as pip has installed it.

@@ -63,14 +63,20 @@ def create_database(connection: Connection, name: str, *, creation: Mapping[str,
 
 
 def clone_database(
-    connection: Connection, source: str, name: str, *, mark: Mapping[str, Any], end: bool = True
+    connection: Connection,
+    source: str,
+    name: str,
+    *,
+    mark: Mapping[str, Any],
+    end: bool = True,
+    strategy: str = "file_copy",
 ) -> tuple[Session, ...]:
     """Copy a database, whole. Sessions on the source are ended, as PostgreSQL demands; those are returned.
 
     The copy gets the source's settings and privileges, and `mark` as its comment. Without `end` a session that is open
-    on the source is a DatabaseError.
+    on the source is a DatabaseError. The `strategy` is PostgreSQL's, where it has one: `file_copy` or `wal_log`.
     """
-    options = " STRATEGY file_copy" if server_version(connection) >= STRATEGY_SINCE else ""
+    options = f" STRATEGY {strategy}" if server_version(connection) >= STRATEGY_SINCE else ""
     ended = alone_with(
         connection,
         source,

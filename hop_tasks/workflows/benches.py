@@ -15,7 +15,7 @@ from hop_tasks.report import DEFAULT_REPORTER, Reporter
 from hop_tasks.snapshots import WORK
 from hop_tasks.templates import is_unknown, remove_test_leftovers
 from hop_tasks.workflows.bases import require_known_state
-from hop_tasks.workflows.workspace import Workspace, registry_of
+from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -71,13 +71,13 @@ def open_bench(
     """
     project.require_development("pytest")
     workspace = Workspace.open(project, reporter)
-    state = registry_of(workspace.database)
-    if state is not None and (state.exists or is_unknown(workspace.database)):
-        require_known_state(workspace, state, "pytest")
-    run = run or secrets.token_hex(8)
-    with leasing(workspace.database, VERB) as (admin, leases):
-        mark = mark_of(admin, workspace.database.name)
-        of = workspace.database.name if mark is None else mark.of
-        scratch = workspace.database.name if mark is not None and mark.kind == WORK else None
-        remove_test_leftovers(admin, leases, workspace.database, of, run=run, kept=keep or fresh)
+    database, run = workspace.database, run or secrets.token_hex(8)
+    with leasing(database, VERB) as (admin, leases):
+        state = workspace.read_state(admin)
+        if state is not None and (state.exists or is_unknown(database)):
+            require_known_state(workspace, state, "pytest")
+        mark = mark_of(admin, database.name)
+        of = database.name if mark is None else mark.of
+        scratch = database.name if mark is not None and mark.kind == WORK else None
+        remove_test_leftovers(admin, leases, database, of, run=run, kept=keep or fresh)
         yield Bench(workspace, admin, leases, of, scratch, run, fresh, keep)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hop_tasks.database.locks import locked
+from hop_tasks.database.sessions import end_orphans
 from hop_tasks.errors import DatabaseError, LockedError, StateError
 from hop_tasks.repository import tag_ref
 from hop_tasks.templates import (
@@ -21,7 +23,6 @@ from hop_tasks.workflows.deploying import deployer, found_registry
 from hop_tasks.workflows.manner import Manner
 from hop_tasks.workflows.reading import ReleaseReader, release_reader
 from hop_tasks.workflows.recipes import Recipe, current_version, recipe_of
-from hop_tasks.workflows.workspace import locked_database
 
 PATIENCE = 3600.0
 """Seconds to wait for another process that makes the same template: as long as patch files may take."""
@@ -73,7 +74,8 @@ def _make_template(bench: Bench, reader: ReleaseReader, recipe: Recipe) -> bool:
     # Its own lock: hop's commands on the development database go on meanwhile, and so may `hop release`, our caller.
     template = workspace.database.beside(template_name(bench.of, recipe.key))
     try:
-        with locked_database(template, VERB, wait=PATIENCE, reporter=workspace.reporter):
+        with locked(template, VERB, wait=PATIENCE, tell=workspace.reporter.note):
+            end_orphans(bench.admin, template.name)
             if _has_template(bench, recipe):
                 return True
             workspace.reporter.step(f"making the template of {recipe.version} for tests")
