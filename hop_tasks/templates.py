@@ -160,7 +160,8 @@ def remove_test_leftovers(
         kept: also those that an earlier run has kept to be looked at.
     """
     marks = {mark.database: mark for mark in marked_databases(connection, of) if mark.kind == TEST}
-    pattern = re.compile(re.escape(database_beside(of, f"{TEST}_")) + f"[0-9a-f]{{{2 * RANDOM_BYTES}}}")
+    random = 2 * RANDOM_BYTES
+    pattern = re.compile(re.escape(database_beside(of, f"{TEST}_{'0' * random}")[:-random]) + f"[0-9a-f]{{{random}}}")
     rows = connection.exec_driver_sql(
         "SELECT datname FROM pg_database WHERE shobj_description(oid, 'pg_database') IS NULL ORDER BY datname"
     )

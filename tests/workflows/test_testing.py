@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import psycopg2
@@ -27,6 +28,7 @@ from hop_tasks import (
 from hop_tasks.catalog import read_catalog
 from hop_tasks.database.engines import Database
 from hop_tasks.errors import PatchError
+from hop_tasks.names import database_beside
 from hop_tasks.templates import KEPT_PREPARED
 from tests.playground import Playground
 from tests.workflows.calling import project_of, refused
@@ -335,6 +337,13 @@ class TestLeftovers:
         maintain(place, f"CREATE DATABASE {half} TEMPLATE {template}", f"CREATE DATABASE {empty} TEMPLATE template0")
         with bench_at(place):
             assert for_tests(place) == set()
+
+    def test_that_is_recognised_where_a_long_name_was_cut(self, place: Playground) -> None:
+        long = f"{database_of(place)}_{'x' * 50}"
+        half = database_beside(long, "test_" + "a" * 12)
+        maintain(place, f"CREATE DATABASE {half} TEMPLATE template0")
+        with bench_at(replace(place, url=url_beside(place, long))):
+            assert half not in place.databases()
 
     def test_a_name_alone_decides_nothing(self, place: Playground) -> None:
         """One of the same name that has something else in it, or a comment of a person's, or somebody on it, stays."""
