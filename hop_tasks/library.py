@@ -7,6 +7,7 @@ from hop_tasks.settings import Settings
 from hop_tasks.versions import Level, Version
 from hop_tasks.workflows.apply import AppliedRelease, apply_release
 from hop_tasks.workflows.backups import BackupList, Pruned, drop_replaced_databases, list_backups, prune_backups
+from hop_tasks.workflows.benches import Bench, open_bench
 from hop_tasks.workflows.founding import Founded
 from hop_tasks.workflows.init import initialise_project
 from hop_tasks.workflows.new import create_project
@@ -19,6 +20,12 @@ from hop_tasks.workflows.server import start_server, stop_server
 from hop_tasks.workflows.snapshots import SnapshotList, list_snapshots, prune_snapshots
 from hop_tasks.workflows.status import Status, read_status
 from hop_tasks.workflows.sync_package import synchronise_package
+from hop_tasks.workflows.testing import (
+    HopDatabase,
+    ReleaseDatabase,
+    prepare_release_database,
+    prepare_test_database,
+)
 from hop_tasks.workflows.undo import UndoneRelease, undo_release
 from hop_tasks.workflows.upgrade import Upgraded, upgrade_database
 from hop_tasks.workflows.watch import CommandRun, WatchRound, watch_release
@@ -26,8 +33,10 @@ from hop_tasks.workflows.watch import CommandRun, WatchRound, watch_release
 __all__ = [
     "AppliedRelease",
     "BackupList",
+    "Bench",
     "CommandRun",
     "Founded",
+    "HopDatabase",
     "HopError",
     "Level",
     "LoggingReporter",
@@ -36,6 +45,7 @@ __all__ = [
     "Project",
     "Pruned",
     "PublishedRelease",
+    "ReleaseDatabase",
     "Reporter",
     "Restored",
     "Settings",
@@ -53,8 +63,11 @@ __all__ = [
     "list_backups",
     "list_snapshots",
     "next_releases",
+    "open_bench",
     "plan_upgrade",
     "prepare_release",
+    "prepare_release_database",
+    "prepare_test_database",
     "prune_backups",
     "prune_snapshots",
     "read_status",

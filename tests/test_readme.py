@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from hop_tasks import Project, apply_release, create_project, prepare_release, release_prepared
 from hop_tasks.database import embedded
 from hop_tasks.errors import HopError
 from hop_tasks.settings import PARSERS
@@ -145,6 +146,34 @@ def test_recipe_for_nox(project: Playground) -> None:
     done = place.run(sys.executable, "-m", "nox", "-R", "--default-venv-backend=venv", "-s", "database").succeeds()
     assert "applied 0.0.1 on top of 0.0.0" in done.out + done.err
     assert project.releases() == ["0.0.0", "0.0.1"]
+
+
+def test_recipe_for_pytest(embedded_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the embedded server and with nothing configured, in a project as `hop new` makes it."""
+    project = create_project("shop", folder=embedded_project, devel=True).project
+    customer = "CREATE TABLE customer (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);"
+    release_files(project, "customers", customer)
+    prepared = prepare_release(project, "patch", "countries")
+    column = "ALTER TABLE customer ADD country text NOT NULL DEFAULT 'FR';"
+    (project.root / prepared.folder / "01.sql").write_text(column)
+    (project.root / "tests").mkdir()
+    (project.root / "tests/test_customers.py").write_text(block("recipe: tests/test_customers.py"))
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q"], cwd=project.root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
+
+
+def release_files(project: Project, message: str, text: str) -> None:
+    """A release with one file."""
+    prepared = prepare_release(project, "patch", message)
+    (project.root / prepared.folder / "01.sql").write_text(text)
+    apply_release(project)
+    subprocess.run(["git", "add", "--all"], cwd=project.root, check=True)
+    subprocess.run(["git", "commit", "--quiet", "-m", message], cwd=project.root, check=True)
+    release_prepared(project)
 
 
 def test_every_command_is_documented() -> None:

@@ -34,6 +34,8 @@ CREATION = {
 }
 """The options of CREATE DATABASE for what `Properties.creation` has."""
 
+FILE_COPY = "file_copy"
+
 STRATEGY_SINCE = 150000
 """CREATE DATABASE … STRATEGY exists since PostgreSQL 15."""
 
@@ -75,30 +77,42 @@ def create_database(connection: Connection, name: str, *, creation: Mapping[str,
     execute(connection, f"CREATE DATABASE {{}} TEMPLATE template0 {' '.join(options)}", name, *tablespace, **values)
 
 
-def clone_database(connection: Connection, source: str, name: str, *, mark: Mapping[str, Any]) -> tuple[Session, ...]:
+def clone_database(
+    connection: Connection,
+    source: str,
+    name: str,
+    *,
+    mark: Mapping[str, Any],
+    end: bool = True,
+    strategy: str = FILE_COPY,
+) -> tuple[Session, ...]:
     """Copy a database, whole. Sessions on the source are ended, as PostgreSQL demands; those are returned.
 
-    The copy gets the source's settings and privileges, and `mark` as its comment.
+    The copy gets the source's settings and privileges, and `mark` as its comment. Without `end` a session that is open
+    on the source is a DatabaseError. The `strategy` is PostgreSQL's, where it has one: `file_copy` or `wal_log`.
     """
-    ended = alone_with(connection, source, lambda: copy_database(connection, source, name))
+    ended = alone_with(connection, source, lambda: copy_database(connection, source, name, strategy=strategy), end=end)
     copy_properties(connection, source, name)
     mark_database(connection, name, mark)
     return ended
 
 
-def copy_database(connection: Connection, source: str, name: str, *, closed: bool = False) -> None:
+def copy_database(
+    connection: Connection, source: str, name: str, *, closed: bool = False, strategy: str = FILE_COPY
+) -> None:
     """Copy a database, in the fastest way that the server has; nobody may be on the source.
 
-    `closed` lets nobody connect to the copy, not even a superuser. It lacks the source's settings and privileges.
+    `closed` lets nobody connect to the copy, not even a superuser. It lacks the source's settings and privileges. The
+    `strategy` is PostgreSQL's, where it has one: `file_copy` or `wal_log`.
     """
     from sqlalchemy.exc import DBAPIError
 
     statement = "CREATE DATABASE {} TEMPLATE {}"
     statement += " ALLOW_CONNECTIONS false" if closed else ""
     version = server_version(connection)
-    statement += " STRATEGY file_copy" if version >= STRATEGY_SINCE else ""
+    statement += f" STRATEGY {strategy}" if version >= STRATEGY_SINCE else ""
     server = str(connection.engine.url)
-    if version >= CLONING_SINCE and server not in _uncloneable:
+    if version >= CLONING_SINCE and strategy == FILE_COPY and server not in _uncloneable:
         try:
             connection.exec_driver_sql("SET file_copy_method = clone")
             execute(connection, statement, name, source)

@@ -19,6 +19,8 @@ KINDS = {
     "snapshot": "snapshot of {}",
     "spare": "spare of {}, for the next apply",
     "before_apply": "kept: was at {} before apply or undo replaced it",
+    "test": "a database for tests",
+    "test_template": "made for tests: {}",
     "replaced": "kept: was at {} when it was replaced",
     "discarded": "is being dropped",
     "work": "in use, or left by an interrupted command",

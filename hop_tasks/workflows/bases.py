@@ -54,7 +54,7 @@ def ensure_base(
     }
     if version in snapshots:
         return Base(version, snapshots[version])
-    released = _lineage(reader, version)
+    released = lineage_of(reader, version)
     current = released_version(state, reader, released)
     sources = {known: name for known, name in snapshots.items() if known in released}
     if current is not None and is_as_released(workspace, reader, current):
@@ -94,7 +94,7 @@ def ensure_base(
     return Base(version, name, rebuilt=start is None)
 
 
-def _lineage(reader: ReleaseReader, version: Version) -> tuple[Version, ...]:
+def lineage_of(reader: ReleaseReader, version: Version) -> tuple[Version, ...]:
     """The releases that one was made on top of, and itself, lowest first.
 
     There may be tags of others below it here: of releases that were not pushed before somebody else published this one.
