@@ -1,16 +1,22 @@
 """The service `package`: the Python modules of a project that mirror its database, released together with it."""
 
-from hop_tasks.package.generated import generated_files
-from hop_tasks.package.generators import GENERATED_MARK, GENERATORS, Generator, find_generator
-from hop_tasks.package.synchronising import Synchronised, differences, synchronise
+from hop_tasks.package.generators import GENERATORS, Generator, find_generator
+from hop_tasks.package.merging import merge_versions
+from hop_tasks.package.seals import BEGIN_KEPT, END_KEPT, GENERATED_MARK, KEPT_MARK, ONCE_MARK
+from hop_tasks.package.synchronising import Synchronised, differences, generated_files, synchronise
 
 __all__ = [
+    "BEGIN_KEPT",
+    "END_KEPT",
     "GENERATED_MARK",
     "GENERATORS",
+    "KEPT_MARK",
+    "ONCE_MARK",
     "Generator",
     "Synchronised",
     "differences",
     "find_generator",
     "generated_files",
+    "merge_versions",
     "synchronise",
 ]

@@ -93,7 +93,9 @@ def initialise_project(
                 reporter.step(f"created the empty database {database.name}")
             written = (*written, *write_founding_release(project, database))
             if devel:
-                commit = repository.commit_files(written, "Manage the database with hop, at 0.0.0\n")
+                # The tree was clean: what is gone was generated in an earlier form.
+                gone = repository.git.lines("ls-files", "--deleted")
+                commit = repository.commit_files((*written, *gone), "Manage the database with hop, at 0.0.0\n")
                 begin_history(repository, database, commit, reporter)
     except BaseException:
         _undo(repository, commit, ignored)

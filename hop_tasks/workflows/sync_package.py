@@ -5,7 +5,7 @@ from __future__ import annotations
 from hop_tasks.database.admin import database_exists
 from hop_tasks.database.engines import Database
 from hop_tasks.errors import DatabaseError
-from hop_tasks.package import Synchronised, differences, find_generator, synchronise
+from hop_tasks.package import Generator, Synchronised, differences, find_generator, synchronise
 from hop_tasks.project import Project
 from hop_tasks.registry import read_state
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
@@ -30,11 +30,15 @@ def synchronise_package(project: Project, *, reporter: Reporter = DEFAULT_REPORT
 def synchronise_database(project: Project, database: Database, release: Version | None) -> Synchronised:
     """The same from any database, for the release that it is at."""
     with database.connect() as connection:
-        return synchronise(project.package_folder, connection, find_generator(project.settings.generator), release)
+        return synchronise(project.package_folder, connection, _generator(project), release)
 
 
 def package_differences(project: Project, database: Database, release: Version | None) -> tuple[str, ...]:
     """The generated files, from the project's root, that are not in step with a database."""
     with database.connect() as connection:
-        found = differences(project.package_folder, connection, find_generator(project.settings.generator), release)
+        found = differences(project.package_folder, connection, _generator(project), release)
     return tuple(path.relative_to(project.root).as_posix() for path in found)
+
+
+def _generator(project: Project) -> Generator:
+    return find_generator(project.settings.generator, project.root)

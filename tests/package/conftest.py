@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import secrets
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -70,8 +70,8 @@ def awkward_database(server: Engine) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def awkward_source(server: Engine, awkward_database: str) -> str:
-    """The text of its generated module, at release 1.2.0."""
+def awkward_source(server: Engine, awkward_database: str) -> dict[str, str]:
+    """The texts of its generated tables, at release 1.2.0."""
     with temporary_database(server, awkward_database) as engine, engine.connect() as connection:
         return generate(connection, Version(1, 2, 0))
 
@@ -84,22 +84,20 @@ def awkward(server: Engine, awkward_database: str) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def load(tmp_path: Path) -> Iterator[Callable[[str], ModuleType]]:
-    """Imports the text of a module under a name of its own."""
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Mapping[str, str]], ModuleType]]:
+    """Imports the package `tables` or `models` from the texts of one, under a name of its own."""
     names: list[str] = []
+    monkeypatch.syspath_prepend(str(tmp_path))
 
-    def load_text(source: str) -> ModuleType:
+    def load_texts(texts: Mapping[str, str]) -> ModuleType:
         name = f"generated_{secrets.token_hex(4)}"
-        path = tmp_path / f"{name}.py"
-        path.write_text(source, encoding="utf-8")
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
+        for path, source in texts.items():
+            target = tmp_path / name / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(source, encoding="utf-8")
         names.append(name)
-        spec.loader.exec_module(module)
-        return module
+        return importlib.import_module(f"{name}.{next(iter(texts)).split('/')[0]}")
 
-    yield load_text
-    for name in names:
-        del sys.modules[name]
+    yield load_texts
+    for module in [module for module in sys.modules if module.split(".")[0] in names]:
+        del sys.modules[module]

@@ -18,6 +18,11 @@ def run_script(connection: Connection, script: str) -> None:
     connection.exec_driver_sql(script, execution_options={"no_parameters": True})
 
 
-def generate(connection: Connection, release: Version | None = None) -> str:
-    """The text of `tables.py` for a database."""
-    return find_generator("tables").generate(connection, release)["tables.py"]
+def generate(connection: Connection, release: Version | None = None, generator: str = "tables") -> dict[str, str]:
+    """The texts of the package for a database, by their paths."""
+    return dict(find_generator(generator).generate(connection, release))
+
+
+def generate_text(connection: Connection) -> str:
+    """All texts of the package `tables` for a database, one behind the other."""
+    return "".join(generate(connection).values())

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import importlib
 import inspect
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -17,9 +18,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateTable
 
 from hop_tasks.package import GENERATED_MARK
+from hop_tasks.versions import Version
 from tests.package.support import generate, run_script
 
-Load = Callable[[str], ModuleType]
+Load = Callable[[Mapping[str, str]], ModuleType]
 
 EVERY_TYPE: dict[str, Any] = {
     "mood": 'it\'s "fine", {really}',
@@ -72,7 +74,7 @@ SHOWN_AS_TEXT = {"emails": "{a@b,c@d}", "labels": "{A,b}", "flag_list": "{1010,0
 
 
 @pytest.fixture
-def module(awkward_source: str, load: Load) -> ModuleType:
+def module(awkward_source: dict[str, str], load: Load) -> ModuleType:
     """The generated module of the awkward database."""
     return load(awkward_source)
 
@@ -82,13 +84,25 @@ def round_trip(connection: Connection, table: Table, values: dict[str, Any]) -> 
     return dict(connection.execute(select(table)).mappings().one())
 
 
-def test_the_module_says_what_it_is_and_how_it_is_made_again(awkward_source: str, load: Load) -> None:
-    source = awkward_source
-    assert source.startswith('"""' + GENERATED_MARK)
-    module = load(source)
+def test_each_module_says_what_it_is_and_how_it_is_made_again(awkward_source: dict[str, str], load: Load) -> None:
+    assert all(source.startswith('"""' + GENERATED_MARK) for source in awkward_source.values())
+    assert all("again with: hop sync-package" in source for source in awkward_source.values())
+    module = load(awkward_source)
     assert "hop sync-package" in (inspect.getdoc(module) or "")
-    assert '\n__release__ = "1.2.0"\n' in source
     assert vars(module)["__release__"] == "1.2.0"
+
+
+def test_there_is_a_module_for_each_schema(awkward_source: dict[str, str], module: ModuleType) -> None:
+    assert set(awkward_source) == {
+        f"tables/{name}.py"
+        for name in ("__init__", "_base", "_release", "odd_schema_with_dot", "other", "public", "shop")
+    }
+    assert importlib.import_module(f"{module.__name__}.shop").t_shop_person is module.t_shop_person
+
+
+def test_a_new_release_changes_no_module_of_a_schema(awkward: Connection, awkward_source: dict[str, str]) -> None:
+    now = generate(awkward, Version(1, 3, 0))
+    assert {path for path, text in now.items() if awkward_source[path] != text} == {"tables/_release.py"}
 
 
 def test_a_database_without_tables_or_registry_gives_a_module(connection: Connection, load: Load) -> None:
