@@ -10,7 +10,7 @@ import ast
 import re
 from pathlib import PurePosixPath
 
-from hop_tasks.package.seals import BEGIN_KEPT, GENERATED_MARK, with_kept_parts
+from hop_tasks.package.seals import BEGIN_KEPT, Kind, kind_of, with_kept_parts
 
 EARLIER_MODULE = PurePosixPath("tables.py")
 """The one module that hop wrote before it wrote one for each schema."""
@@ -31,7 +31,7 @@ def is_earlier(path: PurePosixPath, content: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     if path == EARLIER_MODULE:
-        return GENERATED_MARK in text[:200] and _is_earlier_tables(text)
+        return kind_of(content) is Kind.GENERATED and _is_earlier_tables(text)
     if path == PurePosixPath("__init__.py"):
         return HALF_ORM_PACKAGE.fullmatch(text) is not None
     return HALF_ORM_WORDS.search(text) is not None and _is_half_orm(content)

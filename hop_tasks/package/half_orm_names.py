@@ -32,8 +32,11 @@ class Place:
 
 
 def find_places(relations: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Place]:
-    """A place for each relation, by schema and name. What two would share, in a file system that does not tell capitals
-    from small letters either, is neither's: a suffix made from its own name tells each apart."""
+    """A place for each relation, by schema and name.
+
+    Of those that would share one, in a file system that does not tell capitals from small letters either, only the one
+    of small letters, which half_orm looks for there, has it: a suffix made from its own name tells each other apart.
+    """
     folders = _folders(sorted({schema for schema, _ in relations}))
     taken = {tuple(part.lower() for part in path) for path in folders.values()}
     plain = {relation: (*folders[relation[0]], _part(relation[1])) for relation in relations}
@@ -41,7 +44,7 @@ def find_places(relations: Sequence[tuple[str, str]]) -> dict[tuple[str, str], P
     places = {}
     for (schema, name), path in plain.items():
         low = tuple(part.lower() for part in path)
-        shared = uses[low] > 1 or low in taken
+        shared = (uses[low] > 1 and path[-1] != name.lower()) or low in taken
         # The test of one relation must not be the module of another.
         is_test = low[-1].endswith("_test") and (*low[:-1], low[-1][: -len("_test")]) in uses
         module = f"{path[-1]}_{_checksum(schema, name)}" if shared or is_test or path[-1] == "__init__" else path[-1]
@@ -86,7 +89,8 @@ def _folders(schemas: Sequence[str]) -> dict[str, tuple[str, ...]]:
     uses = Counter(tuple(part.lower() for part in path) for path in plain.values())
     found = {}
     for schema, path in plain.items():
-        shared = uses[tuple(part.lower() for part in path)] > 1 or path[0] in TAKEN_FOLDERS
+        shared = uses[tuple(part.lower() for part in path)] > 1 and path != tuple(schema.lower().split("."))
+        shared = shared or path[0] in TAKEN_FOLDERS
         found[schema] = (*path[:-1], f"{path[-1]}_{_checksum(schema)}") if shared else path
     return found
 

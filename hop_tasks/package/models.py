@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Column, Computed, Connection, Identity
+from sqlalchemy import Column, Computed, Connection, ForeignKeyConstraint, Identity
 from sqlalchemy.dialects.postgresql import ARRAY, HSTORE, JSON, MONEY, TSQUERY, TSVECTOR
 from sqlalchemy.dialects.postgresql.ranges import AbstractSingleRange
 from sqlalchemy.types import JSON as GenericJSON
@@ -150,6 +150,12 @@ class ModelRenderer(ModuleRenderer):
             parts += [f"    {r.name}: {self._render_relation(r)}" for r in model.relationships]
         return "\n".join([heads[self.style], *parts])
 
+    def _render_type(self, kind: TypeEngine[Any]) -> str:
+        if isinstance(kind, JSON):
+            # A constructor sets what is not given to None, which means that nothing is there, not a null of JSON.
+            return f"{self.use_class(type(kind))}(none_as_null=True)"
+        return super()._render_type(kind)
+
     def _table_args(self, model: ModelClass) -> str:
         parts = self.render_table_parts(model.table)
         options = ", ".join(f"{key!r}: {value!r}" for key, value in table_options(model.table).items())
@@ -231,12 +237,11 @@ class ModelRenderer(ModuleRenderer):
     def _relation_options(self, relationship: RelationshipAttribute) -> dict[str, object]:
         options: dict[str, object] = {}
         if relationship.association_table is not None:
-            link = f"{self.metadata_reference}.tables"
-            keys = [relationship.backref.constraint, relationship.constraint] if relationship.backref else []
-            options["secondary"] = f"lambda: {link}[{relationship.association_table.table.key!r}]"
-            for option, key in zip(("primaryjoin", "secondaryjoin"), keys, strict=True):
-                assert key is not None
-                options[option] = self._render_join(link, key)
+            tables = f"{self.metadata_reference}.tables"
+            options["secondary"] = f"lambda: {tables}[{relationship.association_table.table.key!r}]"
+            if relationship.source is relationship.target and relationship.backref is not None:
+                options["primaryjoin"] = self._render_join(tables, relationship.backref.constraint)
+                options["secondaryjoin"] = self._render_join(tables, relationship.constraint)
         if relationship.foreign_keys:
             options["foreign_keys"] = _listed(relationship.foreign_keys)
         if relationship.remote_side:
@@ -247,7 +252,8 @@ class ModelRenderer(ModuleRenderer):
             options["back_populates"] = repr(relationship.backref.name)
         return options
 
-    def _render_join(self, tables: str, key: Any) -> str:
+    def _render_join(self, tables: str, key: ForeignKeyConstraint | None) -> str:
+        assert key is not None
         pairs = [
             f"{tables}[{element.parent.table.key!r}].c[{element.parent.name!r}] == "
             f"{tables}[{element.column.table.key!r}].c[{element.column.name!r}]"

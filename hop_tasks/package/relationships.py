@@ -27,8 +27,8 @@ from hop_tasks.package.variables import attribute_names, class_names, identifier
 EXPORTED_NAMES = frozenset({"Base", "ReleaseCheck", "ReleaseState"})
 """What stands beside the classes in the package that has them all."""
 
-ORM_ATTRIBUTES = frozenset({"metadata", "registry"})
-"""What every mapped class has already."""
+ORM_ATTRIBUTES = frozenset({"metadata", "registry", "self"})
+"""What every mapped class has already, and the one name that its constructor cannot be given."""
 
 PYDANTIC_ATTRIBUTES = frozenset(
     (
@@ -148,8 +148,8 @@ def _is_link(table: Table) -> bool:
     keys = foreign_keys(table)
     if len(keys) != 2 or table.info or any(key.referred_table is table for key in keys):
         return False
-    columns = [column.name for key in keys for column in key.columns]
-    return len(columns) == len(set(columns)) == len(table.columns)
+    columns = [column for key in keys for column in key.columns]
+    return len(columns) == len(set(columns)) and set(columns) == set(table.columns) == set(table.primary_key.columns)
 
 
 def _is_unique(table: Table, key: ForeignKeyConstraint) -> bool:

@@ -7,6 +7,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -14,7 +15,7 @@ import pytest
 from sqlalchemy import Connection, Engine, create_engine, text
 
 from hop_tasks.versions import Version
-from tests.package.support import AWKWARD, generate, run_script
+from tests.package.support import AWKWARD, NAMES, generate, run_script
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +38,25 @@ def temporary_database(server: Engine, template: str = "template0") -> Iterator[
     engine.dispose()
     with server.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name}"))
+
+
+@contextmanager
+def connected(server: Engine, database: str) -> Iterator[Connection]:
+    """A connection to a database of the server."""
+    engine = create_engine(server.url.set(database=database), use_native_hstore=False)
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def import_texts(folder: Path, texts: Mapping[str, str]) -> ModuleType:
+    """Write the package `tables` or `models` below a folder in `sys.path`, under a name of its own, and import it."""
+    name = f"generated_{secrets.token_hex(4)}"
+    for path, source in texts.items():
+        target = folder / name / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(source, encoding="utf-8")
+    return importlib.import_module(f"{name}.{next(iter(texts)).split('/')[0]}")
 
 
 @pytest.fixture
@@ -83,21 +103,63 @@ def awkward(server: Engine, awkward_database: str) -> Iterator[Connection]:
         yield connection
 
 
+@pytest.fixture(scope="session")
+def nasty_database(server: Engine, awkward_database: str) -> Iterator[str]:
+    """The name of a database with still more names that are hard to write as Python, to make copies of."""
+    with temporary_database(server, awkward_database) as engine:
+        with engine.begin() as connection:
+            run_script(connection, NAMES.read_text(encoding="utf-8"))
+        engine.dispose()
+        yield str(engine.url.database)
+
+
+@pytest.fixture(scope="session")
+def nasty_texts(server: Engine, nasty_database: str) -> Callable[[str], dict[str, str]]:
+    """Gives what a generator makes of that database, at release 1.2.0."""
+
+    @cache
+    def texts(generator: str) -> dict[str, str]:
+        with connected(server, nasty_database) as connection:
+            return generate(connection, Version(1, 2, 0), generator)
+
+    return texts
+
+
+@pytest.fixture(scope="session")
+def nasty_models(
+    nasty_texts: Callable[[str], dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], ModuleType]]:
+    """Gives the imported package of a generator for that database."""
+    folder = tmp_path_factory.mktemp("generated")
+    before = set(sys.modules)
+
+    @cache
+    def imported(generator: str) -> ModuleType:
+        return import_texts(folder, nasty_texts(generator))
+
+    sys.path.insert(0, str(folder))
+    yield imported
+    sys.path.remove(str(folder))
+    for module in set(sys.modules) - before:
+        if module.startswith("generated_"):
+            del sys.modules[module]
+
+
+@pytest.fixture
+def nasty(server: Engine, nasty_database: str) -> Iterator[Connection]:
+    """A connection to that database, on which everything is rolled back in the end."""
+    with connected(server, nasty_database) as connection:
+        connection.execute(text("SET TIME ZONE 'UTC'"))
+        yield connection
+        connection.rollback()
+
+
 @pytest.fixture
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Mapping[str, str]], ModuleType]]:
     """Imports the package `tables` or `models` from the texts of one, under a name of its own."""
-    names: list[str] = []
+    before = set(sys.modules)
     monkeypatch.syspath_prepend(str(tmp_path))
-
-    def load_texts(texts: Mapping[str, str]) -> ModuleType:
-        name = f"generated_{secrets.token_hex(4)}"
-        for path, source in texts.items():
-            target = tmp_path / name / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(source, encoding="utf-8")
-        names.append(name)
-        return importlib.import_module(f"{name}.{next(iter(texts)).split('/')[0]}")
-
-    yield load_texts
-    for module in [module for module in sys.modules if module.split(".")[0] in names]:
-        del sys.modules[module]
+    yield lambda texts: import_texts(tmp_path, texts)
+    for module in set(sys.modules) - before:
+        if module.startswith("generated_"):
+            del sys.modules[module]

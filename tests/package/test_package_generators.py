@@ -79,7 +79,7 @@ def test_another_distribution_brings_a_generator(brings: Callable[[str, str], No
     )
     generator = find_generator("queries")
     assert dict(generator.generate(NO_CONNECTION, None)) == {"queries.py": f"# {GENERATED_MARK}\n"}
-    with pytest.raises(UsageError, match="none, queries$"):
+    with pytest.raises(UsageError, match=r"none, queries\. "):
         find_generator("others")
     del sys.modules["queries_of_others"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import decimal
 import importlib
 import inspect
@@ -13,64 +12,15 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Table, func, insert, select, text
-from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateTable
 
 from hop_tasks.package import GENERATED_MARK
 from hop_tasks.versions import Version
+from tests.package.rows import EVERY_TYPE, SHOWN_AS_TEXT
 from tests.package.support import generate, run_script
 
 Load = Callable[[Mapping[str, str]], ModuleType]
-
-EVERY_TYPE: dict[str, Any] = {
-    "mood": 'it\'s "fine", {really}',
-    "moods": ["a b", 'it\'s "fine", {really}', "", "class"],
-    "other_mood": "two",
-    "email": "Ann@example.org",
-    "work_email": "bob@example.org",
-    "document": {"a": [1, None, "%s :x"]},
-    "numbers": [1, 2, 3],
-    "short": "abc",
-    "emails": ["a@b", "c@d"],
-    "address": '("Main street",5)',
-    "addresses": '{"(x,1)"}',
-    "span": "[1,2)",
-    "names": ["a,b", '"', "NULL", "größe"],
-    "matrix": [[1, 2], [3, 4]],
-    "tags": {"a": 1},
-    "plain_json": [1, {"b": 2}],
-    "label": "Label",
-    "labels": ["A", "b"],
-    "extras_list": '{"\\"a\\"=>\\"1\\""}',
-    "extras": {"a": "1", "b": None},
-    "path": "a.b.c",
-    "during": Range(
-        dt.datetime(2024, 1, 1, tzinfo=dt.timezone.utc), dt.datetime(2024, 2, 1, tzinfo=dt.timezone.utc), bounds="[)"
-    ),
-    "several": "{[1,3),[5,7)}",
-    "token": uuid.UUID(int=7),
-    "tokens": [uuid.UUID(int=8), uuid.UUID(int=9)],
-    "amount": decimal.Decimal("12.50"),
-    "money": "$1.50",
-    "at": dt.datetime(2024, 1, 1, 12, 30, 15, 125000, tzinfo=dt.timezone.utc),
-    "local": dt.datetime(2024, 1, 1, 12, 30),
-    "day": dt.date(2024, 2, 29),
-    "clock": dt.time(12, 30, tzinfo=dt.timezone.utc),
-    "wait": dt.timedelta(days=1, seconds=5),
-    "flags": "1010",
-    "flag_list": "{1010,0001}",
-    "place": "(1,2)",
-    "content": b"\x00\xff",
-    "address_of": "10.0.0.1",
-    "letters": "abc",
-    "one": "x",
-    "ratio": 0.1,
-    "small": 7,
-}
-
-SHOWN_AS_TEXT = {"emails": "{a@b,c@d}", "labels": "{A,b}", "flag_list": "{1010,0001}"}
-"""What of it the driver gives back as text, and how."""
 
 
 @pytest.fixture
