@@ -71,7 +71,11 @@ ROWS: tuple[tuple[str, str, dict[str, Any]], ...] = (
         {"id": 1, "date": dt.date(2024, 2, 29), "datetime": dt.datetime(2024, 1, 1), "Optional": "a", "list": ["b"]},
     ),
     ("public", "base", {"id": 1, "Base": "a", "base": "b", "mapped_column": "c", "relationship": "d", "Mapped": "e"}),
-    ("public", "column", {"id": 1, "Column": "a", "Field": "b", "int": 2, "Any": [1], "decimal": decimal.Decimal(3)}),
+    (
+        "public",
+        "column",
+        {"id": 1, "Column": "a", "Field": "b", "int": 2, "Any": {"a": [1]}, "decimal": decimal.Decimal(3)},
+    ),
     ("public", "None", {"id": 1, "True": "a", "None": "b", "def": "c"}),
     (
         "public",
