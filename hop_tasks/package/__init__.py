@@ -1,15 +1,19 @@
 """The service `package`: the Python modules of a project that mirror its database, released together with it."""
 
-from hop_tasks.package.generators import GENERATORS, Generator, find_generator
+from hop_tasks.package.earlier import EARLIER_MODULE
+from hop_tasks.package.generators import GENERATORS, HALF_ORM, Generator, find_generator
+from hop_tasks.package.half_orm_connection import half_orm_connection
 from hop_tasks.package.merging import merge_versions
 from hop_tasks.package.seals import BEGIN_KEPT, END_KEPT, GENERATED_MARK, KEPT_MARK, ONCE_MARK
 from hop_tasks.package.synchronising import Synchronised, differences, generated_files, synchronise
 
 __all__ = [
     "BEGIN_KEPT",
+    "EARLIER_MODULE",
     "END_KEPT",
     "GENERATED_MARK",
     "GENERATORS",
+    "HALF_ORM",
     "KEPT_MARK",
     "ONCE_MARK",
     "Generator",
@@ -17,6 +21,7 @@ __all__ = [
     "differences",
     "find_generator",
     "generated_files",
+    "half_orm_connection",
     "merge_versions",
     "synchronise",
 ]

@@ -20,6 +20,10 @@ NO_GENERATOR = "none"
 """The name that leaves the package, and what is in it, to the user."""
 
 
+HALF_ORM = "half_orm"
+"""The name of what writes classes of half_orm, which does not connect by a URL."""
+
+
 class Generator(Protocol):
     """Makes modules from a database. The same database must give the same texts, whatever it is called."""
 
@@ -65,7 +69,7 @@ class ModelsGenerator:
 class HalfOrmGenerator:
     """Writes a class of half_orm for each relation, in the folders of its schema."""
 
-    name = "half_orm"
+    name = HALF_ORM
 
     def generate(self, connection: Connection, release: Version | None) -> Mapping[str, str]:  # noqa: ARG002
         from hop_tasks.package.half_orm import generate_half_orm

@@ -29,7 +29,7 @@ from hop_tasks.workflows.manner import Manner
 from hop_tasks.workflows.publishing import bring_main_up_to_date, publish, remove_branch, require_nothing_unseen
 from hop_tasks.workflows.reading import Deployable, release_reader
 from hop_tasks.workflows.schemas import released_schema
-from hop_tasks.workflows.sync_package import package_differences
+from hop_tasks.workflows.sync_package import package_differences, variables_for_tests
 from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -239,7 +239,8 @@ def _prove(workspace: Workspace, admin: Connection, release: Deployable, base_ve
         checks = None
         if project.settings.tests:
             reporter.step("running the tests against the scratch copy")
-            checks = run_checks(project.settings.tests, project.root, database.url, reporter)
+            with variables_for_tests(project, database.url) as variables:
+                checks = run_checks(project.settings.tests, project.root, database.url, reporter, variables)
         return Proof(catalog, schema, checks)
     finally:
         workspace.discard(scratch)
