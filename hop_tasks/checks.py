@@ -31,10 +31,12 @@ class ChecksRun:
     found_none: bool
 
 
-def run_checks(command: Sequence[str], folder: Path, url: URL, reporter: Reporter) -> ChecksRun:
+def run_checks(
+    command: Sequence[str], folder: Path, url: URL, reporter: Reporter, variables: Mapping[str, str] | None = None
+) -> ChecksRun:
     """Run the test command in `folder`, with HOP_DATABASE_URL and DATABASE_URL naming the database to test.
 
-    `pytest` runs as a module of this Python. Each line of output goes to the reporter.
+    `pytest` runs as a module of this Python. Each line of output goes to the reporter. `variables` are set besides.
     Raises ChecksError if the command fails or cannot be run; pytest without tests is a success.
     """
     shown = " ".join(command)
@@ -45,7 +47,7 @@ def run_checks(command: Sequence[str], folder: Path, url: URL, reporter: Reporte
             lambda: subprocess.Popen(
                 checks_arguments(command),
                 cwd=folder,
-                env=checks_environment(os.environ, url),
+                env={**checks_environment(os.environ, url), **(variables or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

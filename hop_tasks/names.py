@@ -13,8 +13,14 @@ from hop_tasks.versions import Version
 BRANCH_PREFIX = "hop_"
 MAIN_BRANCH = "hop_main"
 
-GENERATOR_NAMES = ("tables", "none")
+GENERATOR_NAMES = ("tables", "declarative", "dataclasses", "sqlmodel", "half_orm", "none")
 """The names that a setting can give to what writes the package; the service `package` has one generator for each."""
+
+GENERATOR_ENTRY_POINTS = "hop_tasks.generators"
+"""The group of entry points by which other distributions bring generators."""
+
+OWN_GENERATOR = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+"""A generator of the project itself: `module:function`."""
 
 DATABASE_NAME_BYTES = 63
 """PostgreSQL's NAMEDATALEN - 1: longer identifiers are cut by the server."""

@@ -8,7 +8,14 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from hop_tasks.errors import ProjectError, UsageError
-from hop_tasks.names import GENERATOR_NAMES, MAIN_BRANCH, check_package_name, check_project_name
+from hop_tasks.names import (
+    GENERATOR_ENTRY_POINTS,
+    GENERATOR_NAMES,
+    MAIN_BRANCH,
+    OWN_GENERATOR,
+    check_package_name,
+    check_project_name,
+)
 
 Layer = tuple[str, Mapping[str, Any]]
 """Where some raw settings come from, in a person's words, and the settings."""
@@ -34,7 +41,7 @@ class Settings:
         production: whether this place runs production.
         url: the database's URL; better given by HOP_DATABASE_URL, without a password in a file.
         main_branch: the branch that holds the released history.
-        generator: what writes the package: `tables` or `none`.
+        generator: what writes the package: one of hop's, `module:function`, or an entry point; `none` for nothing.
         tests: the command that must pass before a release, in words; empty for none.
         backups: the folder for backups, absolute or below the project.
         maintenance_database: the database to connect to for creating, renaming and dropping others.
@@ -83,6 +90,7 @@ class Settings:
         """
         problems: list[str] = []
         values: dict[str, Any] = {}
+        sources: dict[str, str] = {}
         for source, raw in layers:
             for key, value in raw.items():
                 parse = PARSERS.get(key)
@@ -94,12 +102,20 @@ class Settings:
                         f"{source}: unknown setting {key!r}" + (f", {close[0]!r} is meant?" if close else "")
                     )
                     continue
+                sources[key] = source
                 try:
                     values[key] = parse(value)
                 except UsageError as error:
                     problems.append(f"{source}: {key}: {error.message}")
                 except (TypeError, ValueError) as error:
                     problems.append(f"{source}: {key} = {value!r}: {error}")
+        # In production nothing is generated, and what generates need not be installed.
+        if "generator" in values and not values.get("production") and not _is_generator(values["generator"]):
+            known = f"{', '.join(GENERATOR_NAMES[:-1])} and {GENERATOR_NAMES[-1]}, or 'module:function'"
+            problems.append(
+                f"{sources['generator']}: generator = {values['generator']!r}: there is no such generator, there are "
+                f"{known}"
+            )
         given = {key for _, raw in layers for key in raw}
         problems += [f"{layers[0][0]}: {key!r} is missing" for key in ("name", "package") if key not in given]
         if problems:
@@ -192,11 +208,13 @@ def _command(value: object) -> tuple[str, ...]:
     raise ValueError("a command is needed, as a text or a list of words")
 
 
-def _generator(value: object) -> str:
-    name = _text(value)
-    if name not in GENERATOR_NAMES:
-        raise ValueError(f"there is no such generator, there are {' and '.join(GENERATOR_NAMES)}")
-    return name
+def _is_generator(name: str) -> bool:
+    """Whether there is a generator of that name; that one of the project's own is there is seen when it is used."""
+    if name in GENERATOR_NAMES or OWN_GENERATOR.fullmatch(name):
+        return True
+    from importlib.metadata import entry_points
+
+    return name in entry_points(group=GENERATOR_ENTRY_POINTS).names
 
 
 PARSERS: Mapping[str, Callable[[Any], Any]] = {
@@ -206,7 +224,7 @@ PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "production": _boolean,
     "url": _text,
     "main_branch": _text,
-    "generator": _generator,
+    "generator": _text,
     "tests": _command,
     "backups": _text,
     "maintenance_database": _text,

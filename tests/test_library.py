@@ -275,7 +275,7 @@ class TestFunctions:
         undone = undo_release(project, reporter=diary)
         assert (undone.version, undone.base) == (first.version, first.base) == (Version(0, 1, 0), Version(0, 0, 0))
         applied = apply_release(project, reporter=diary)
-        assert [path.name for path in applied.package.written] == ["tables.py"]
+        assert [path.name for path in applied.package.written] == ["__init__.py", "_release.py", "public.py"]
         assert synchronise_package(project, reporter=diary).written == ()
         shop.commit()
         published = release_prepared(project, reporter=diary)

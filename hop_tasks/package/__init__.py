@@ -1,19 +1,30 @@
 """The service `package`: the Python modules of a project that mirror its database, released together with it."""
 
-from hop_tasks.package.generated import generated_files
-from hop_tasks.package.generators import GENERATED_MARK, GENERATORS, Generator, find_generator
+from hop_tasks.package.earlier import EARLIER_MODULE
+from hop_tasks.package.generators import GENERATORS, HALF_ORM, Generator, find_generator
+from hop_tasks.package.half_orm_connection import half_orm_connection
 from hop_tasks.package.memory import Memory
-from hop_tasks.package.synchronising import Synchronised, differences, has_mark, synchronise
+from hop_tasks.package.merging import merge_versions
+from hop_tasks.package.seals import BEGIN_KEPT, END_KEPT, GENERATED_MARK, KEPT_MARK, ONCE_MARK, is_generated
+from hop_tasks.package.synchronising import Synchronised, differences, generated_files, synchronise
 
 __all__ = [
+    "BEGIN_KEPT",
+    "EARLIER_MODULE",
+    "END_KEPT",
     "GENERATED_MARK",
     "GENERATORS",
+    "HALF_ORM",
+    "KEPT_MARK",
+    "ONCE_MARK",
     "Generator",
     "Memory",
     "Synchronised",
     "differences",
     "find_generator",
     "generated_files",
-    "has_mark",
+    "half_orm_connection",
+    "is_generated",
+    "merge_versions",
     "synchronise",
 ]

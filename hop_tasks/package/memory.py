@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hop_tasks.installed import hop_version, installed_version
-
-PACKAGE_MODULE = "__init__.py"
+from hop_tasks.package.planning import PACKAGE_MODULE
 
 
 @dataclass(frozen=True)
@@ -25,25 +24,23 @@ class Memory:
     file: Path
     folder: Path
 
-    def recall(self, key: str) -> tuple[Path, ...] | None:
-        """The files of the package, if they are those that were made from what `key` stands for; else None."""
+    def recalls(self, key: str, files: Mapping[Path, bytes]) -> bool:
+        """Whether the package's files, those of hop's that are there, are what was made from what `key` stands for."""
         try:
             noted = json.loads(self.file.read_bytes())
-            if noted["key"] != key:
-                return None
-            paths = {self.folder / name: digest for name, digest in noted["files"].items()}
-            same = all(_digest(path.read_bytes()) == digest for path, digest in paths.items())
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None
-        folders = {parent for path in paths for parent in path.parents if parent.is_relative_to(self.folder)}
-        importable = all((folder / PACKAGE_MODULE).is_file() for folder in folders)
-        return tuple(paths) if same and importable else None
+            same = noted["key"] == key and noted["files"] == self._digests(files)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        folders = {parent for path in files for parent in path.parents if parent.is_relative_to(self.folder)}
+        return bool(same and all((folder / PACKAGE_MODULE).is_file() for folder in folders))
 
     def note(self, key: str, files: Mapping[Path, bytes]) -> None:
         """Note that files were made from what `key` stands for; where that cannot be written, they are made again."""
-        digests = {path.relative_to(self.folder).as_posix(): _digest(content) for path, content in files.items()}
         with suppress(OSError):
-            self.file.write_text(json.dumps({"key": key, "files": digests}, indent=2) + "\n")
+            self.file.write_text(json.dumps({"key": key, "files": self._digests(files)}, indent=2) + "\n")
+
+    def _digests(self, files: Mapping[Path, bytes]) -> dict[str, str]:
+        return {path.relative_to(self.folder).as_posix(): _digest(content) for path, content in files.items()}
 
 
 def make_key(*parts: str | None) -> str:

@@ -112,6 +112,9 @@ def _make_columns(
         if serial_key and isinstance(made[-1].type, Integer):
             # SQLAlchemy fills in such a key by itself; anywhere else the default must be seen.
             made[-1].server_default = None
+        elif isinstance(made[-1].type, Integer) and [name] == primary and made[-1].server_default is None:
+            # Nothing fills in such a key, as SQLAlchemy would think.
+            made[-1].autoincrement = False
     return made
 
 

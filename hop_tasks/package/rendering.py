@@ -1,19 +1,27 @@
-"""Writes a MetaData as Python, by sqlacodegen's generator with its rendering of tables replaced.
+"""Writes tables as Python, by sqlacodegen's generator with its rendering of tables replaced.
 
 What sqlacodegen writes depends on the order of sets and of foreign keys, loses options, and is wrong for unusual names,
-texts and types; its order of work, its imports and its choice of generic types are used.
+texts and types; its choice of generic types, its names of relationships and its model of classes are used.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from sqlacodegen.generators import TablesGenerator
-from sqlacodegen.models import Model
+import sqlalchemy
+from sqlacodegen.generators import DeclarativeGenerator, TablesGenerator
+from sqlacodegen.models import (
+    ColumnAttribute,
+    Model,
+    ModelClass,
+    RelationshipAttribute,
+    RelationshipType,
+)
 from sqlacodegen.utils import render_callable
 from sqlalchemy import (
     CheckConstraint,
@@ -30,11 +38,26 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, HSTORE, JSON, JSONB
 from sqlalchemy.exc import CompileError
 from sqlalchemy.types import NullType, TypeEngine
 
-from hop_tasks.package.variables import variable_names
+__all__ = [
+    "POSTGRESQL",
+    "ColumnAttribute",
+    "Model",
+    "ModelClass",
+    "ModuleRenderer",
+    "RelationshipAttribute",
+    "RelationshipType",
+    "foreign_keys",
+    "has_dots",
+    "render_callable",
+    "table_options",
+]
+
+POSTGRESQL = "sqlalchemy.dialects.postgresql"
 
 KEPT_TYPES = (JSON, JSONB, HSTORE)
 """Types of PostgreSQL whose generic counterpart can do less."""
@@ -49,72 +72,101 @@ CONSTRAINT_ORDER: tuple[type[Constraint], ...] = (
 IDENTITY_OPTIONS = ("always", "start", "increment", "minvalue", "maxvalue", "cache", "cycle")
 
 
-def render_tables(metadata: MetaData, connection: Connection) -> str:
-    """The body of a module: imports, `metadata`, and a variable for each table."""
-    return ModuleRenderer(metadata, connection, ()).generate()
+class ModuleRenderer(DeclarativeGenerator):
+    """Renders what stands in one module, and knows what that has to import.
 
+    Args:
+        connection: to the database, for its dialect.
+        taken: the names that mean something else in the module; what is imported yields to them.
+    """
 
-class ModuleRenderer(TablesGenerator):
-    """sqlacodegen's generator, with output that depends on nothing but the database."""
+    def __init__(self, connection: Connection, taken: Collection[str] = ()) -> None:
+        # The class above would load a library for plurals, which takes a second and is not needed.
+        TablesGenerator.__init__(self, MetaData(), connection, ())
+        self.base_class_name = "Base"
+        self.explicit_foreign_keys = True
+        self.taken = taken
+        self.metadata_reference = "metadata"
 
-    def should_ignore_table(self, table: Table) -> bool:  # noqa: ARG002
-        """No table is left out here: a table that is missing would break the foreign keys to it."""
-        return False
+    def use(self, module: str, name: str) -> str:
+        """Import a name from a module; returns what it is called here."""
+        alias = f"_{name}" if name in self.taken else name
+        if module != "builtins" or alias != name:
+            self.imports[module].add(name if alias == name else f"{name} as {alias}")
+        return alias
 
-    def fix_column_types(self, table: Table) -> None:
-        """Types stay as they are: sqlacodegen guesses booleans and enums from checks, and strips sequences."""
+    def use_module(self, name: str) -> str:
+        """Import a module of the standard library; returns what it is called here."""
+        if name in self.taken:
+            self.add_module_import(f"{name} as _{name}")
+            return f"_{name}"
+        self.add_module_import(name)
+        return name
 
-    def generate_models(self) -> list[Model]:
-        for needed in self.base.literal_imports:
-            self.add_literal_import(needed.pkgname, needed.name)
-        tables = sorted(self.metadata.tables.values(), key=lambda table: (str(table.schema), table.name))
-        names = variable_names((str(table.schema), table.name) for table in tables)
-        models = [Model(table) for table in tables]
-        for model in models:
-            model.name = names[str(model.table.schema), model.table.name]
-        return models
+    def use_class(self, kind: type) -> str:
+        """Import a class from where its users know it; returns what it is called here."""
+        module, name = kind.__module__, kind.__name__
+        if kind is getattr(sqlalchemy, name, None):
+            module = "sqlalchemy"
+        elif module.startswith(POSTGRESQL) and name in postgresql.__all__:
+            module = POSTGRESQL
+        return self.use(module, name)
 
-    def render_models(self, models: list[Model]) -> str:
-        variables = {model.table: model.name for model in models}
-        rendered = [f"{model.name} = {self.render_table(model.table)}" for model in models]
-        for model in models:
-            for constraint in _foreign_keys(model.table):
-                if _has_dots(constraint):
-                    written = self._render_foreign_key(constraint, variables)
-                    rendered.append(f"{model.name}.append_constraint({written})")
-        return "\n\n".join(rendered)
+    def imports_text(self) -> str:
+        """The lines of all imports: the standard library, what is installed, and the package itself."""
+        lines: list[list[str]] = [[], [], []]
+        for line in sorted(self.module_imports):
+            lines[0].append(f"import {line}")
+        for module, names in sorted(self.imports.items()):
+            if names:
+                group = 2 if module.startswith(".") else int(module.split(".")[0] not in sys.stdlib_module_names)
+                lines[group].append(f"from {module} import {', '.join(sorted(names))}")
+        return "\n\n".join("\n".join(group) for group in lines if group)
 
     def render_table(self, table: Table) -> str:
-        self.add_import(Table)
-        arguments = [repr(str(table.name)), self.base.metadata_ref]
-        arguments += [self._render_table_column(column) for column in table.columns]
-        arguments += [self._render_table_constraint(constraint) for constraint in _ordered_constraints(table)]
-        arguments += [self._render_table_index(index) for index in sorted(table.indexes, key=lambda i: str(i.name))]
-        options: dict[str, object] = {"schema": repr(table.schema)}
-        if partition_key := table.dialect_options["postgresql"]["partition_by"]:
-            options["postgresql_partition_by"] = repr(partition_key)
-        if table.comment:
-            options["comment"] = repr(table.comment)
-        if table.info:
-            options["info"] = repr(table.info)
-        return render_callable("Table", *arguments, kwargs=options, indentation="    ")
+        arguments = [repr(str(table.name)), self.metadata_reference]
+        arguments += [self.render_any_column(column, self.use("sqlalchemy", "Column")) for column in table.columns]
+        arguments += self.render_table_parts(table)
+        options = {name: repr(value) for name, value in table_options(table).items()}
+        return render_callable(self.use("sqlalchemy", "Table"), *arguments, kwargs=options, indentation="    ")
 
-    def _render_table_column(self, column: Column[Any]) -> str:
-        self.add_import(Column)
-        arguments = [repr(str(column.name)), self._render_type(column.type)]
+    def render_table_parts(self, table: Table) -> list[str]:
+        """The constraints and indexes of a table."""
+        parts = [self._render_table_constraint(constraint) for constraint in _ordered_constraints(table)]
+        return parts + [self._render_table_index(i) for i in sorted(table.indexes, key=lambda i: str(i.name))]
+
+    def render_any_column(
+        self,
+        column: Column[Any],
+        function: str,
+        *,
+        named: bool = True,
+        more: Mapping[str, object] | None = None,
+    ) -> str:
+        """A call that makes a column.
+
+        Args:
+            column: the column.
+            function: what is called: `Column`, or what maps a column to an attribute.
+            named: whether the column's name is given; it is otherwise that of the attribute.
+            more: further options, as they are written.
+        """
+        arguments = [repr(str(column.name))] if named else []
+        arguments.append(self._render_type(column.type))
         options: dict[str, object] = {}
         default = column.server_default
         if isinstance(default, Computed):
-            self.add_import(Computed)
             persisted = {} if default.persisted is None else {"persisted": default.persisted}
-            arguments.append(render_callable("Computed", self._render_expression(default.sqltext), kwargs=persisted))
+            expression = self._render_expression(default.sqltext)
+            arguments.append(render_callable(self.use("sqlalchemy", "Computed"), expression, kwargs=persisted))
         elif isinstance(default, Identity):
-            self.add_import(Identity)
             values = {name: getattr(default, name, None) for name in IDENTITY_OPTIONS}
             given = {name: value for name, value in values.items() if value is not None}
-            arguments.append(render_callable("Identity", kwargs=given))
+            arguments.append(render_callable(self.use("sqlalchemy", "Identity"), kwargs=given))
         if column.primary_key:
             options["primary_key"] = True
+            if column.autoincrement is False:
+                options["autoincrement"] = False
         elif not column.nullable:
             options["nullable"] = False
         if default is not None and not isinstance(default, (Computed, Identity)):
@@ -123,12 +175,13 @@ class ModuleRenderer(TablesGenerator):
             options["comment"] = repr(column.comment)
         if column.info:
             options["info"] = repr(column.info)
-        return render_callable("Column", *arguments, kwargs=options)
+        return render_callable(function, *arguments, kwargs={**options, **(more or {})})
 
     def _render_table_constraint(self, constraint: Constraint) -> str:
         if isinstance(constraint, ForeignKeyConstraint):
-            return self._render_foreign_key(constraint, None)
-        self.add_import(type(constraint))
+            targets = [element.column for element in constraint.elements]
+            written = repr([f"{column.table.schema}.{column.table.name}.{column.name}" for column in targets])
+            return self.render_foreign_key(constraint, written)
         options: dict[str, object] = {"name": repr(constraint.name)}
         if isinstance(constraint, CheckConstraint):
             arguments = [self._render_expression(constraint.sqltext)]
@@ -137,26 +190,20 @@ class ModuleRenderer(TablesGenerator):
             arguments = [repr(str(column.name)) for column in constraint.columns]
             if constraint.dialect_options["postgresql"].get("nulls_not_distinct"):
                 options["postgresql_nulls_not_distinct"] = True
-        return render_callable(type(constraint).__name__, *arguments, kwargs=options | _deferral(constraint))
+        name = self.use("sqlalchemy", type(constraint).__name__)
+        return render_callable(name, *arguments, kwargs=options | _deferral(constraint))
 
-    def _render_foreign_key(self, constraint: ForeignKeyConstraint, variables: dict[Table, str] | None) -> str:
-        """A foreign key to names, or to columns of `variables` where SQLAlchemy would split the names wrongly."""
-        self.add_import(ForeignKeyConstraint)
-        targets = [element.column for element in constraint.elements]
-        if variables is None:
-            written = repr([f"{column.table.schema}.{column.table.name}.{column.name}" for column in targets])
-        else:
-            written = ", ".join(f"{variables[column.table]}.c[{str(column.name)!r}]" for column in targets)
-            written = f"[{written}]"
+    def render_foreign_key(self, constraint: ForeignKeyConstraint, targets: str) -> str:
+        """A foreign key to what is written in `targets`."""
         options: dict[str, object] = {"name": repr(constraint.name)}
         for option in ("onupdate", "ondelete", "match"):
             if (value := getattr(constraint, option)) is not None:
                 options[option] = repr(value)
         local = repr([str(column.name) for column in constraint.columns])
-        return render_callable("ForeignKeyConstraint", local, written, kwargs=options | _deferral(constraint))
+        name = self.use("sqlalchemy", "ForeignKeyConstraint")
+        return render_callable(name, local, targets, kwargs=options | _deferral(constraint))
 
     def _render_table_index(self, index: Index) -> str:
-        self.add_import(Index)
         elements = [
             repr(str(element.name)) if isinstance(element, Column) else self._render_expression(element, wrapped=True)
             for element in index.expressions
@@ -165,7 +212,7 @@ class ModuleRenderer(TablesGenerator):
         for key, value in sorted(index.dialect_kwargs.items()):
             plain = isinstance(value, (str, bool, int, list, dict))
             options[key] = repr(value) if plain else self._render_expression(value, wrapped=True)
-        return render_callable("Index", repr(index.name), *elements, kwargs=options)
+        return render_callable(self.use("sqlalchemy", "Index"), repr(index.name), *elements, kwargs=options)
 
     def _render_expression(self, expression: Any, *, wrapped: bool = False) -> str:
         """SQL as Python: a string, or a call where one is asked for or where a string would be changed.
@@ -174,34 +221,39 @@ class ModuleRenderer(TablesGenerator):
         """
         sql = str(getattr(expression, "text", expression))
         if ":" in sql.replace("::", ""):
-            self.add_literal_import("sqlalchemy", "literal_column")
-            return f"literal_column({sql!r})"
-        if wrapped:
-            self.add_literal_import("sqlalchemy", "text")
-            return f"text({sql!r})"
-        return repr(sql)
+            return f"{self.use('sqlalchemy', 'literal_column')}({sql!r})"
+        return f"{self.use('sqlalchemy', 'text')}({sql!r})" if wrapped else repr(sql)
 
     def _render_type(self, kind: TypeEngine[Any]) -> str:
         if isinstance(kind, ARRAY):
-            self.add_literal_import("sqlalchemy.dialects.postgresql", "ARRAY")
-            return f"ARRAY({self._render_type(kind.item_type)})"
+            return f"{self.use(POSTGRESQL, 'ARRAY')}({self._render_type(kind.item_type)})"
         if isinstance(kind, Enum):
             # As text on both sides: a Python enum needs member names, which labels often cannot give.
-            self.add_literal_import("sqlalchemy", "Enum")
             names = {"name": repr(str(kind.name)), "schema": repr(str(kind.schema))}
-            return render_callable("Enum", *(repr(label) for label in kind.enums), kwargs=names)
+            labels = (repr(label) for label in kind.enums)
+            return render_callable(self.use("sqlalchemy", "Enum"), *labels, kwargs=names)
         if isinstance(kind, KEPT_TYPES):
-            self.add_literal_import("sqlalchemy.dialects.postgresql", type(kind).__name__)
-            return type(kind).__name__
+            return self.use(POSTGRESQL, type(kind).__name__)
         if not isinstance(kind, NullType):
             with suppress(CompileError):
                 kind = self.get_adapted_type(kind)
+            name = type(kind).__name__
             written = re.sub(r"^(\w+)\(\)$", r"\1", repr(kind))
-            if _is_plain_call(written, type(kind).__name__):
-                self.add_import(type(kind))
-                return written
-        self.add_literal_import("sqlalchemy.types", "NullType")
-        return "NullType"
+            if _is_plain_call(written, name):
+                return self.use_class(type(kind)) + written[len(name) :]
+        return self.use("sqlalchemy.types", "NullType")
+
+
+def table_options(table: Table) -> dict[str, object]:
+    """The options of a table: schema, comment and so on."""
+    options: dict[str, object] = {"schema": table.schema}
+    if partition_key := table.dialect_options["postgresql"]["partition_by"]:
+        options["postgresql_partition_by"] = partition_key
+    if table.comment:
+        options["comment"] = table.comment
+    if table.info:
+        options["info"] = table.info
+    return options
 
 
 def _ordered_constraints(table: Table) -> Iterable[Constraint]:
@@ -209,17 +261,18 @@ def _ordered_constraints(table: Table) -> Iterable[Constraint]:
     for kind in CONSTRAINT_ORDER:
         found = [constraint for constraint in table.constraints if isinstance(constraint, kind)]
         for constraint in sorted(found, key=lambda constraint: str(constraint.name)):
-            if isinstance(constraint, ForeignKeyConstraint) and _has_dots(constraint):
+            if isinstance(constraint, ForeignKeyConstraint) and has_dots(constraint):
                 continue
             if not isinstance(constraint, PrimaryKeyConstraint) or len(constraint.columns):
                 yield constraint
 
 
-def _foreign_keys(table: Table) -> list[ForeignKeyConstraint]:
+def foreign_keys(table: Table) -> list[ForeignKeyConstraint]:
+    """The foreign keys of a table in the order of their names."""
     return sorted(table.foreign_key_constraints, key=lambda constraint: str(constraint.name))
 
 
-def _has_dots(constraint: ForeignKeyConstraint) -> bool:
+def has_dots(constraint: ForeignKeyConstraint) -> bool:
     """Whether the target cannot be written as `schema.table.column`."""
     return any("." in f"{element.column.table.name}{element.column.name}" for element in constraint.elements)
 

@@ -1,35 +1,49 @@
-"""Writing the modules of a package, each at once and only when its text has changed."""
+"""Writing the files of a package: all of them aside first, then each put in place at once, if it has changed."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hop_tasks.errors import ProjectError
-from hop_tasks.package.generators import COMMAND, GENERATED_MARK, Generator
-from hop_tasks.package.memory import PACKAGE_MODULE, Memory, make_key
+from hop_tasks.checkpoints import checkpoint
+from hop_tasks.package.generators import NO_GENERATOR, Generator
+from hop_tasks.package.memory import Memory, make_key
+from hop_tasks.package.planning import PACKAGE_MODULE, PACKAGE_TEXT, Plan, make_plan, own_files, reported
+from hop_tasks.package.seals import Kind, kind_of
 from hop_tasks.versions import Version
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-FIRST_LINES = 5
-"""How many lines at the beginning of a file are searched for the mark; a person may put a licence above it."""
+STAGING_FOLDER = ".hop-staging"
+"""The folder in the package where files are written before they are put in place. A killed hop may leave it."""
 
-PACKAGE_TEXT = '"""The Python package of this project."""\n'
+CACHE_FOLDER = "__pycache__"
 
 
 @dataclass(frozen=True)
 class Synchronised:
-    """The files of a package that were written, and those that were already as they must be."""
+    """What became of the files of a package.
+
+    Attributes:
+        written: those that were written.
+        unchanged: those that were already as they must be.
+        removed: files of hop's that were no longer needed.
+        left: files of hop's that are no longer needed, but have something of the user's in them.
+    """
 
     written: tuple[Path, ...]
     unchanged: tuple[Path, ...]
+    removed: tuple[Path, ...] = ()
+    left: tuple[Path, ...] = ()
 
 
 def synchronise(
@@ -40,125 +54,124 @@ def synchronise(
     *,
     memory: Memory | None = None,
 ) -> Synchronised:
-    """Write the modules that `generator` makes into the package at `folder`, which is made when there is none.
+    """Write the files that `generator` makes into the package at `folder`, which is made when there is none.
 
-    A file is replaced as a whole, keeps its mode, and is left alone when its text is the same. With a `memory`, nothing
-    is made where the files are those that were made from the same. Raises ProjectError, with nothing written, where a
-    file stands in the way that hop did not write.
+    A file is replaced as a whole, keeps its mode, and is left alone when its content is the same; what stands between
+    markers in it stays. Files of hop's that are no longer given are removed. With a `memory`, nothing is made where the
+    files are those that were made from the same. Raises ProjectError, with nothing written, where a file stands in the
+    way that hop did not write, or that was changed since.
     """
+    if generator.name == NO_GENERATOR:
+        return Synchronised((), ())
     digest = None if memory is None else generator.digest(connection)
     if memory is None or digest is None:
-        return _synchronise(folder, connection, generator, release)[0]
+        return _synchronise(folder, connection, generator, release)
     key = make_key(generator.name, None if release is None else str(release), digest)
-    known = memory.recall(key)
-    if known is not None:
-        return Synchronised((), known)
-    done, texts = _synchronise(folder, connection, generator, release)
-    memory.note(key, texts)
+    there = dict(own_files(folder))
+    if not (folder / STAGING_FOLDER).exists() and memory.recalls(key, there):
+        return Synchronised((), tuple(there))
+    done = _synchronise(folder, connection, generator, release)
+    if not done.left:
+        memory.note(key, dict(own_files(folder)))
     return done
 
 
-def _synchronise(
-    folder: Path, connection: Connection, generator: Generator, release: Version | None
-) -> tuple[Synchronised, dict[Path, bytes]]:
-    """What was written, and the text of each file."""
-    texts = _read_plan(folder, generator.generate(connection, release), generator)
-    written = tuple(path for path, text in texts.items() if _differs(path, text))
-    for path in written:
-        with _reported(path):
-            _replace(path, texts[path])
-    return Synchronised(written, tuple(path for path in texts if path not in written)), texts
+def _synchronise(folder: Path, connection: Connection, generator: Generator, release: Version | None) -> Synchronised:
+    plan = make_plan(folder, generator.generate(connection, release), generator.name)
+    if plan.writes or plan.removals or (folder / STAGING_FOLDER).exists():
+        with reported(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            with _staging(folder) as staging:
+                _carry_out(folder, plan, staging)
+    return Synchronised(tuple(plan.writes), plan.unchanged, plan.removals, plan.left)
 
 
 def differences(
     folder: Path, connection: Connection, generator: Generator, release: Version | None
 ) -> tuple[Path, ...]:
-    """The files that `synchronise` would write; nothing is written. Raises what `synchronise` raises."""
-    texts = _read_plan(folder, generator.generate(connection, release), generator)
-    return tuple(path for path, text in texts.items() if _differs(path, text))
+    """The files that `synchronise` would write or remove; nothing is changed. Raises what `synchronise` raises."""
+    if generator.name == NO_GENERATOR:
+        return ()
+    plan = make_plan(folder, generator.generate(connection, release), generator.name)
+    return tuple(sorted([*plan.writes, *plan.removals]))
 
 
-def _read_plan(folder: Path, modules: Mapping[str, str], generator: Generator) -> dict[Path, bytes]:
-    """The content of every file that belongs to the package, checked before anything is written."""
-    plan: dict[Path, bytes] = {}
-    for name, text in sorted(modules.items()):
-        relative = PurePosixPath(name)
-        if relative.is_absolute() or ".." in relative.parts or not relative.name:
-            raise ProjectError(f"the generator {generator.name!r} wants to write {name!r}, outside the package")
-        path = folder / relative
-        if path.suffix == ".py":
-            _check_python(text, path, generator)
-        for part in reversed(relative.parents):
-            module = folder / part / PACKAGE_MODULE
-            if (part / PACKAGE_MODULE).as_posix() not in modules and _read(module) is None:
-                plan[module] = PACKAGE_TEXT.encode()
-        _check_ours(path)
-        plan[path] = text.encode()
-    return plan
+def generated_files(folder: Path) -> tuple[Path, ...]:
+    """The files below a folder that hop writes whole whenever they must differ, in the order of their paths."""
+    return tuple(path for path, content in own_files(folder) if kind_of(content) is Kind.GENERATED)
 
 
-def _check_python(text: str, path: Path, generator: Generator) -> None:
-    if not has_mark(text.encode()):
-        raise ProjectError(f"the generator {generator.name!r} made {path.name} without the line {GENERATED_MARK!r}")
-    try:
-        compile(text, str(path), "exec", dont_inherit=True)
-    except (SyntaxError, ValueError) as error:
-        raise ProjectError(
-            f"the generator {generator.name!r} made {path.name}, which is not Python: {error}; nothing was written",
-            hint="set generator = 'none' in [tool.hop] of pyproject.toml, and report it",
-        ) from error
+def _carry_out(folder: Path, plan: Plan, staging: Path) -> None:
+    """Do what is planned. Whatever is there after an interruption is a whole file, old or new."""
+    staged: list[tuple[Path, Path]] = []
+    for number, (path, content) in enumerate(plan.writes.items()):
+        with reported(path):
+            aside = staging / str(number)
+            aside.write_bytes(content)
+            staged.append((aside, path))
+    checkpoint("package.staged")
+    for aside, path in staged:
+        with reported(path):
+            _put_in_place(aside, path)
+        checkpoint("package.between_files")
+    for path in plan.removals:
+        with reported(path):
+            path.unlink(missing_ok=True)
+            _tidy(path.parent, folder)
 
 
-def _check_ours(path: Path) -> None:
-    content = _read(path)
-    if content is not None and not has_mark(content):
-        raise ProjectError(
-            f"{path} was not written by hop and would be overwritten; nothing was written",
-            hint=f"rename {path.name}, then {COMMAND}; or set generator = 'none' in [tool.hop] of pyproject.toml",
-        )
-
-
-def has_mark(content: bytes) -> bool:
-    """Whether the content of a file says, on its first lines, that hop made it."""
-    return any(GENERATED_MARK.encode() in line for line in content.splitlines()[:FIRST_LINES])
-
-
-def _differs(path: Path, content: bytes) -> bool:
-    return _read(path) != content
-
-
-def _read(path: Path) -> bytes | None:
-    """What is in a file; None if there is no such file."""
-    with _reported(path):
-        try:
-            return path.read_bytes()
-        except FileNotFoundError:
-            return None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put `content` in place in one step. A link is followed, so that it stays a link."""
+def _put_in_place(aside: Path, path: Path) -> None:
+    """Make one file another's content in one step. A link is followed, so that it stays a link."""
     target = path.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    if target.exists():
+        shutil.copymode(target, aside)
     try:
-        with temporary.open("xb") as file:
-            file.write(content)
-        if target.exists():
-            shutil.copymode(target, temporary)
-        temporary.replace(target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
-        raise
+        aside.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        # A link to another file system: beside its target, then in place.
+        near = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+        try:
+            shutil.copy(aside, near)
+            near.replace(target)
+        finally:
+            near.unlink(missing_ok=True)
+
+
+def _tidy(folder: Path, package: Path) -> None:
+    """Remove a folder, and those above it up to the package, in which there is nothing of anybody's any more."""
+    while folder != package:
+        for entry in folder.iterdir():
+            ours = entry.name == PACKAGE_MODULE and entry.read_bytes() == PACKAGE_TEXT
+            if entry.name != CACHE_FOLDER and not ours:
+                return
+        shutil.rmtree(folder)
+        folder = folder.parent
 
 
 @contextmanager
-def _reported(path: Path) -> Iterator[None]:
-    """Turns an error of the operating system into one that names the file."""
+def _staging(folder: Path) -> Iterator[Path]:
+    """An empty folder of this process alone, gone at the end; what a killed hop has left in it goes first."""
+    path = folder / STAGING_FOLDER
+    while True:
+        path.mkdir(exist_ok=True)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with suppress(FileNotFoundError):
+                if path.stat().st_ino == os.fstat(descriptor).st_ino:
+                    break
+        except BaseException:
+            os.close(descriptor)
+            raise
+        # Who had the lock before has removed the folder meanwhile.
+        os.close(descriptor)
     try:
-        yield
-    except OSError as error:
-        raise ProjectError(
-            f"{path} cannot be read or written: {error.strerror or error}", hint=f"make it possible, then {COMMAND}"
-        ) from error
+        for entry in path.iterdir():
+            entry.unlink()
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(descriptor)

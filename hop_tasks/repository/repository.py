@@ -9,6 +9,7 @@ from pathlib import Path
 from hop_tasks.errors import RepositoryError
 from hop_tasks.repository.git import GitRunner
 from hop_tasks.repository.objects import write_commit, write_tag
+from hop_tasks.repository.rebasing import Reconcile, settle_conflicts
 from hop_tasks.repository.refs import HEADS, TAGS, Refs
 from hop_tasks.repository.switching import put_back
 from hop_tasks.repository.work_tree import WORK_TREE, Head, WorkTree
@@ -191,12 +192,13 @@ class Repository:
             put_back(self.git, self.root, head="HEAD", to=commit, changed_before=changed)
             raise
 
-    def rebase(self, onto: str, *, generated: Sequence[str] = ()) -> None:
+    def rebase(self, onto: str, *, generated: Sequence[str] = (), reconcile: Reconcile | None = None) -> None:
         """Rebase the branch that is checked out. A conflict is undone and raises RepositoryError with the files.
 
         Args:
             onto: a branch or commit.
             generated: paths of files that are made anew anyway: the branch's side is taken, without a conflict.
+            reconcile: what can be done with a conflict that this leaves.
         """
         import tempfile
 
@@ -215,6 +217,8 @@ class Repository:
                 "merge.hop-generated.driver=cp -f %B %A",
             ]
             result = self.git.run(*options, "rebase", "--quiet", "--no-autostash", onto, check=False)
+            while result.code and reconcile and settle_conflicts(self.git, self.root, reconcile):
+                result = self.git.run(*options, "rebase", "--continue", check=False)
         if result.code == 0:
             return
         conflicts = self.git.read("diff", "--name-only", "--diff-filter=U", "-z", check=False).out.split("\0")

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TextIO
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 from hop_tasks.errors import HopError
+
+if TYPE_CHECKING:
+    from hop_tasks.package import Synchronised
 
 STYLES = {"good": "green", "warning": "yellow", "bad": "red", "dim": "dim", "strong": "bold"}
 
@@ -49,6 +53,17 @@ def listed(items: Iterable[object], *, none: str = "none", most: int = 8) -> str
     if not texts:
         return none
     return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
+
+
+def show_package(package: Synchronised, root: Path) -> None:
+    """What became of the files of the package, if anything did."""
+    for path in package.written:
+        show(f"wrote {path.relative_to(root)}")
+    for path in package.removed:
+        show(f"removed {path.relative_to(root)}")
+    if package.written or package.removed:
+        for path in package.left:
+            show(f"{path.relative_to(root)} is no longer needed, but not as hop wrote it: it was left", "warning")
 
 
 class ConsoleReporter:

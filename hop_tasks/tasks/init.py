@@ -14,10 +14,17 @@ from hop_tasks.tasks.new import show_founded
         "package": "the Python package; made from the name by default",
         "url": "the database's URL, postgresql://user@host:5432/database",
         "lock-wait": LOCK_WAIT_HELP,
+        "generator": "what writes the package: tables, declarative, dataclasses, sqlmodel, half_orm, none, or your own",
     }
 )
 def init(
-    c: Context, devel: bool = False, name: str = "", package: str = "", url: str = "", lock_wait: str | None = None
+    c: Context,
+    devel: bool = False,
+    name: str = "",
+    package: str = "",
+    url: str = "",
+    lock_wait: str | None = None,
+    generator: str = "",
 ) -> None:
     """Make the Git repository in the current directory a project."""
     from hop_tasks.workflows.init import initialise_project
@@ -30,6 +37,7 @@ def init(
         devel=devel,
         package=package or None,
         url=url or None,
+        generator=generator or None,
         lock_wait=seconds,
         reporter=ConsoleReporter(),
     )

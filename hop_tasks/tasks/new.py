@@ -21,10 +21,17 @@ if TYPE_CHECKING:
         "package": "the Python package; made from the name by default",
         "url": "the database's URL, postgresql://user@host:5432/database",
         "lock-wait": LOCK_WAIT_HELP,
+        "generator": "what writes the package: tables, declarative, dataclasses, sqlmodel, half_orm, none, or your own",
     },
 )
 def new(
-    c: Context, name: str, devel: bool = False, package: str = "", url: str = "", lock_wait: str | None = None
+    c: Context,
+    name: str,
+    devel: bool = False,
+    package: str = "",
+    url: str = "",
+    lock_wait: str | None = None,
+    generator: str = "",
 ) -> None:
     """Make a new project from a PostgreSQL database."""
     from hop_tasks.workflows.new import create_project
@@ -33,7 +40,13 @@ def new(
     if is_dry(c, "new"):
         return
     founded = create_project(
-        name, devel=devel, package=package or None, url=url or None, lock_wait=seconds, reporter=ConsoleReporter()
+        name,
+        devel=devel,
+        package=package or None,
+        url=url or None,
+        generator=generator or None,
+        lock_wait=seconds,
+        reporter=ConsoleReporter(),
     )
     show_founded(founded)
     show(f"next: cd '{founded.project.root.name}' && hop")

@@ -3,7 +3,7 @@
 from invoke.context import Context
 
 from hop_tasks.tasks.base import find_project, hop_task, is_dry
-from hop_tasks.tasks.console import ConsoleReporter, show
+from hop_tasks.tasks.console import ConsoleReporter, show, show_package
 
 
 @hop_task(name="sync-package")
@@ -15,7 +15,6 @@ def sync_package(c: Context) -> None:
     if is_dry(c, "sync-package"):
         return
     done = synchronise_package(project, reporter=ConsoleReporter())
-    for path in done.written:
-        show(f"wrote {path.relative_to(project.root)}", "good")
-    if not done.written:
+    show_package(done, project.root)
+    if not done.written and not done.removed:
         show(f"package {project.settings.package} is in step with the database", "good")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hop_tasks.errors import StateError, hinting
 from hop_tasks.manifest import MANIFEST_NAME, Manifest
 from hop_tasks.names import version_of_branch
-from hop_tasks.package import Synchronised, generated_files
+from hop_tasks.package import Synchronised, generated_files, merge_versions
 from hop_tasks.project import Project
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
 from hop_tasks.repository import Repository
@@ -168,7 +168,7 @@ def rebase_on_main(project: Project, repository: Repository, reporter: Reporter)
     if commit is None or repository.is_ancestor(commit, "HEAD"):
         return None
     generated = [path.relative_to(project.root).as_posix() for path in generated_files(project.package_folder)]
-    repository.rebase(main, generated=generated)
+    repository.rebase(main, generated=generated, reconcile=merge_versions)
     reporter.step(f"rebased on {main}")
     return main
 

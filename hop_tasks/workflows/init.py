@@ -28,6 +28,7 @@ def initialise_project(
     devel: bool = False,
     package: str | None = None,
     url: str | None = None,
+    generator: str | None = None,
     lock_wait: float | None = None,
     reporter: Reporter = DEFAULT_REPORTER,
 ) -> Founded:
@@ -43,6 +44,7 @@ def initialise_project(
         devel: track versions; a database that does not exist is then created.
         package: the Python package; by default made from the name.
         url: the database's URL; otherwise as in any project.
+        generator: what writes the package; `tables` by default.
         lock_wait: seconds to wait for another hop on the same database; otherwise the setting.
         reporter: told what is done.
 
@@ -66,7 +68,7 @@ def initialise_project(
         before = settings.read_bytes().decode("utf-8") if settings.exists() else None
     except UnicodeDecodeError as error:
         raise ProjectError(f"{SETTINGS_FILE} is not UTF-8; nothing was changed", hint=f"correct {settings}") from error
-    texts = {SETTINGS_FILE: with_table(before, HopTable(name, package, devel, kept_url, branch))}
+    texts = {SETTINGS_FILE: with_table(before, HopTable(name, package, devel, kept_url, branch, generator))}
     notes = [PASSWORD_NOTE] if had_password else []
     if devel:
         _require_no_release_tags(repository)
@@ -93,7 +95,9 @@ def initialise_project(
                 reporter.step(f"created the empty database {database.name}")
             written = (*written, *write_founding_release(project, database))
             if devel:
-                commit = repository.commit_files(written, "Manage the database with hop, at 0.0.0\n")
+                # The tree was clean: what is gone was generated in an earlier form.
+                gone = repository.git.lines("ls-files", "--deleted")
+                commit = repository.commit_files((*written, *gone), "Manage the database with hop, at 0.0.0\n")
                 begin_history(repository, database, commit, reporter)
     except BaseException:
         _undo(repository, commit, ignored)

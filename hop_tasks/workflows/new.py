@@ -33,6 +33,7 @@ def create_project(
     devel: bool = False,
     package: str | None = None,
     url: str | None = None,
+    generator: str | None = None,
     lock_wait: float | None = None,
     reporter: Reporter = DEFAULT_REPORTER,
 ) -> Founded:
@@ -45,6 +46,7 @@ def create_project(
             not exist is then created.
         package: the Python package; by default made from the name.
         url: the database's URL; otherwise as in any project.
+        generator: what writes the package; `tables` by default.
         lock_wait: seconds to wait for another hop on the same database; otherwise the setting.
         reporter: told what is done.
 
@@ -55,7 +57,7 @@ def create_project(
     package = check_package_name(package if package is not None else package_for(name))
     root = Path(folder or Path.cwd()).resolve() / name
     kept_url, had_password = stored_url(url, name)
-    files = new_files(HopTable(name, package, devel, kept_url))
+    files = new_files(HopTable(name, package, devel, kept_url, generator=generator))
     with _new_folder(root):
         for path, text in files.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)

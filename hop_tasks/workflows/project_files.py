@@ -20,6 +20,7 @@ class HopTable:
     devel: bool
     url: str | None = None
     main_branch: str = MAIN_BRANCH
+    generator: str | None = None
 
     def __str__(self) -> str:
         # JSON's texts and booleans are TOML's too, but for DEL, which no name has.
@@ -27,6 +28,8 @@ class HopTable:
         lines += [f"package = {json.dumps(self.package)}", f"devel = {json.dumps(self.devel)}"]
         if self.main_branch != MAIN_BRANCH:
             lines.append(f"main_branch = {json.dumps(self.main_branch, ensure_ascii=False)}")
+        if self.generator is not None:
+            lines.append(f"generator = {json.dumps(self.generator, ensure_ascii=False)}")
         if self.url:
             lines.append(f"url = {json.dumps(self.url, ensure_ascii=False)}")
         return "\n".join(lines) + "\n"
@@ -36,7 +39,10 @@ def new_files(table: HopTable) -> dict[str, str]:
     """Path -> text of all that a new project begins with, besides what comes from its database."""
     files = {
         "pyproject.toml": PYPROJECT.format(
-            distribution=distribution_for(table.name), package=table.package, table=table
+            distribution=distribution_for(table.name),
+            package=table.package,
+            dependencies=json.dumps(DEPENDENCIES.get(table.generator or "", SQLALCHEMY)),
+            table=table,
         ),
         "tasks.py": TASKS,
         ".gitignore": GITIGNORE,
@@ -93,6 +99,19 @@ def with_table(pyproject: str | None, table: HopTable) -> str:
     return text
 
 
+def with_subpackages(pyproject: str, package: str) -> str:
+    """A pyproject.toml of an earlier version of hop, which named one package, with those in it named too."""
+    earlier = f'\n[tool.setuptools]\npackages = ["{package}"]\n'
+    return pyproject.replace(earlier, f'\n[tool.setuptools]\npackages.find.include = ["{package}", "{package}.*"]\n', 1)
+
+
+SQLALCHEMY = ("sqlalchemy>=2.0", "psycopg2-binary>=2.9")
+DEPENDENCIES = {
+    "sqlmodel": (*SQLALCHEMY, "sqlmodel>=0.0.24"),
+    "half_orm": ("half_orm>=1.1,<2",),
+}
+"""What the package of a new project needs, by its generator."""
+
 PYPROJECT = """\
 [build-system]
 requires = ["setuptools>=77"]
@@ -102,13 +121,13 @@ build-backend = "setuptools.build_meta"
 name = "{distribution}"
 version = "0.0.0"
 requires-python = ">=3.10"
-dependencies = ["sqlalchemy>=2.0", "psycopg2-binary>=2.9"]
+dependencies = {dependencies}
 
 [project.optional-dependencies]
 dev = ["hop-tasks"]
 
 [tool.setuptools]
-packages = ["{package}"]
+packages.find.include = ["{package}", "{package}.*"]
 
 {table}"""
 

@@ -30,7 +30,7 @@ from hop_tasks.workflows.publishing import bring_main_up_to_date, publish, remov
 from hop_tasks.workflows.reading import Deployable, release_reader
 from hop_tasks.workflows.schemas import released_schema
 from hop_tasks.workflows.spares import Spares, clear_leftovers, sparing
-from hop_tasks.workflows.sync_package import package_differences
+from hop_tasks.workflows.sync_package import package_differences, variables_for_tests
 from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -243,7 +243,8 @@ def _prove(
         checks = None
         if project.settings.tests:
             reporter.step("running the tests against the scratch copy")
-            checks = run_checks(project.settings.tests, project.root, database.url, reporter)
+            with variables_for_tests(project, database.url) as variables:
+                checks = run_checks(project.settings.tests, project.root, database.url, reporter, variables)
         return Proof(catalog, schema, checks)
     finally:
         workspace.discard(scratch)

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 from hop_tasks.database.admin import database_exists
 from hop_tasks.database.engines import Database
 from hop_tasks.errors import DatabaseError
-from hop_tasks.package import Memory, Synchronised, differences, find_generator, synchronise
-from hop_tasks.project import Project
+from hop_tasks.package import (
+    EARLIER_MODULE,
+    HALF_ORM,
+    Generator,
+    Memory,
+    Synchronised,
+    differences,
+    find_generator,
+    half_orm_connection,
+    synchronise,
+)
+from hop_tasks.project import SETTINGS_FILE, Project
 from hop_tasks.registry import read_state
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
 from hop_tasks.versions import Version
+from hop_tasks.workflows.project_files import with_subpackages
 from hop_tasks.workflows.workspace import reach_database, require_no_copy
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 
 def synchronise_package(project: Project, *, reporter: Reporter = DEFAULT_REPORTER) -> Synchronised:
@@ -39,13 +58,36 @@ def synchronise_database(
     if not anew:
         project.make_state_folder()
         memory = Memory(project.package_memory, project.package_folder)
-    generator = find_generator(project.settings.generator)
     with database.connect() as connection:
-        return synchronise(project.package_folder, connection, generator, release, memory=memory)
+        done = synchronise(project.package_folder, connection, _generator(project), release, memory=memory)
+    if project.package_folder / EARLIER_MODULE not in done.removed:
+        return done
+    # What hop wrote when all tables were in one module would leave the folder with theirs out of a wheel.
+    settings = project.root / SETTINGS_FILE
+    before = settings.read_bytes().decode()
+    after = with_subpackages(before, project.settings.package)
+    if after == before:
+        return done
+    settings.write_bytes(after.encode())
+    return replace(done, written=(*done.written, settings))
 
 
 def package_differences(project: Project, database: Database, release: Version | None) -> tuple[str, ...]:
     """The generated files, from the project's root, that are not in step with a database."""
     with database.connect() as connection:
-        found = differences(project.package_folder, connection, find_generator(project.settings.generator), release)
+        found = differences(project.package_folder, connection, _generator(project), release)
     return tuple(path.relative_to(project.root).as_posix() for path in found)
+
+
+@contextmanager
+def variables_for_tests(project: Project, url: URL) -> Iterator[Mapping[str, str]]:
+    """What else than its URL tells the package of a project to which database it is to connect, in its tests."""
+    if project.settings.generator != HALF_ORM:
+        yield {}
+        return
+    with half_orm_connection(project.settings.package, url) as variables:
+        yield variables
+
+
+def _generator(project: Project) -> Generator:
+    return find_generator(project.settings.generator, project.root)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hop_tasks.names import version_of_branch
-from hop_tasks.package import has_mark
+from hop_tasks.package import is_generated
 from hop_tasks.project import Project
 from hop_tasks.repository import GitFolder
 from hop_tasks.scripts import is_patch_file, patch_folders
@@ -178,6 +178,6 @@ def _entry(path: Path, known: tuple[tuple[int, ...], str | None] | None) -> tupl
         content = path.read_bytes()
     except OSError:
         return None
-    checksum = None if path.suffix == PYTHON and has_mark(content) else hashlib.sha256(content).hexdigest()
+    checksum = None if path.suffix == PYTHON and is_generated(content) else hashlib.sha256(content).hexdigest()
     settled = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > SETTLED_NS
     return (at if settled else ()), checksum

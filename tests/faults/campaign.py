@@ -70,6 +70,7 @@ BACKING_UP = (
     "backup.between_renames",
     "backup.after_rename",
 )
+WRITING = ("package.staged", "package.between_files")
 SWAPPING = ("swap.before_begin", "swap.between_renames", "swap.before_commit", "swap.after_commit")
 RESTORING = (
     "restore.before_create",
@@ -129,7 +130,7 @@ SCENARIOS = (
     Scenario("begin", ("upgrade",), places.empty, ("found.before_commit", "found.after_commit")),
     Scenario("restore", ("restore", "0.0.1"), places.behind, (*RESTORING, *SWAPPING), before=upgrade),
     Scenario("return", ("restore", "0.0.1"), places.behind, ("restore.between_renames",), before=upgrade_and_drop),
-    Scenario("apply", ("apply",), places.changed, ("deploy.before_commit", "deploy.after_commit", *SWAPPING)),
+    Scenario("apply", ("apply",), places.changed, ("deploy.before_commit", "deploy.after_commit", *WRITING, *SWAPPING)),
     Scenario("again", ("apply",), places.spared, TAKING, before=apply_and_settle),
     Scenario("spare", ("apply",), places.spared, MAKING, background=True),
     Scenario("undo", ("undo",), places.ready, SWAPPING, once=True),

@@ -132,7 +132,7 @@ class TestRepository:
     @pytest.mark.parametrize(
         ("command", "step", "words"),
         [
-            (APPLY, 1, "tables.py cannot be"),
+            (APPLY, 1, ".py cannot be read or written"),
             (REBASE, 2, "cannot be rebased"),
             (RELEASE, 2, "git hash-object failed"),
         ],

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import secrets
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -14,7 +15,7 @@ import pytest
 from sqlalchemy import Connection, Engine, create_engine, text
 
 from hop_tasks.versions import Version
-from tests.package.support import AWKWARD, generate, run_script
+from tests.package.support import AWKWARD, NAMES, generate, run_script
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +38,25 @@ def temporary_database(server: Engine, template: str = "template0") -> Iterator[
     engine.dispose()
     with server.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name}"))
+
+
+@contextmanager
+def connected(server: Engine, database: str) -> Iterator[Connection]:
+    """A connection to a database of the server."""
+    engine = create_engine(server.url.set(database=database), use_native_hstore=False)
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def import_texts(folder: Path, texts: Mapping[str, str]) -> ModuleType:
+    """Write the package `tables` or `models` below a folder in `sys.path`, under a name of its own, and import it."""
+    name = f"generated_{secrets.token_hex(4)}"
+    for path, source in texts.items():
+        target = folder / name / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(source, encoding="utf-8")
+    return importlib.import_module(f"{name}.{next(iter(texts)).split('/')[0]}")
 
 
 @pytest.fixture
@@ -70,8 +90,8 @@ def awkward_database(server: Engine) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def awkward_source(server: Engine, awkward_database: str) -> str:
-    """The text of its generated module, at release 1.2.0."""
+def awkward_source(server: Engine, awkward_database: str) -> dict[str, str]:
+    """The texts of its generated tables, at release 1.2.0."""
     with temporary_database(server, awkward_database) as engine, engine.connect() as connection:
         return generate(connection, Version(1, 2, 0))
 
@@ -83,23 +103,63 @@ def awkward(server: Engine, awkward_database: str) -> Iterator[Connection]:
         yield connection
 
 
+@pytest.fixture(scope="session")
+def nasty_database(server: Engine, awkward_database: str) -> Iterator[str]:
+    """The name of a database with still more names that are hard to write as Python, to make copies of."""
+    with temporary_database(server, awkward_database) as engine:
+        with engine.begin() as connection:
+            run_script(connection, NAMES.read_text(encoding="utf-8"))
+        engine.dispose()
+        yield str(engine.url.database)
+
+
+@pytest.fixture(scope="session")
+def nasty_texts(server: Engine, nasty_database: str) -> Callable[[str], dict[str, str]]:
+    """Gives what a generator makes of that database, at release 1.2.0."""
+
+    @cache
+    def texts(generator: str) -> dict[str, str]:
+        with connected(server, nasty_database) as connection:
+            return generate(connection, Version(1, 2, 0), generator)
+
+    return texts
+
+
+@pytest.fixture(scope="session")
+def nasty_models(
+    nasty_texts: Callable[[str], dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], ModuleType]]:
+    """Gives the imported package of a generator for that database."""
+    folder = tmp_path_factory.mktemp("generated")
+    before = set(sys.modules)
+
+    @cache
+    def imported(generator: str) -> ModuleType:
+        return import_texts(folder, nasty_texts(generator))
+
+    sys.path.insert(0, str(folder))
+    yield imported
+    sys.path.remove(str(folder))
+    for module in set(sys.modules) - before:
+        if module.startswith("generated_"):
+            del sys.modules[module]
+
+
 @pytest.fixture
-def load(tmp_path: Path) -> Iterator[Callable[[str], ModuleType]]:
-    """Imports the text of a module under a name of its own."""
-    names: list[str] = []
+def nasty(server: Engine, nasty_database: str) -> Iterator[Connection]:
+    """A connection to that database, on which everything is rolled back in the end."""
+    with connected(server, nasty_database) as connection:
+        connection.execute(text("SET TIME ZONE 'UTC'"))
+        yield connection
+        connection.rollback()
 
-    def load_text(source: str) -> ModuleType:
-        name = f"generated_{secrets.token_hex(4)}"
-        path = tmp_path / f"{name}.py"
-        path.write_text(source, encoding="utf-8")
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        names.append(name)
-        spec.loader.exec_module(module)
-        return module
 
-    yield load_text
-    for name in names:
-        del sys.modules[name]
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Mapping[str, str]], ModuleType]]:
+    """Imports the package `tables` or `models` from the texts of one, under a name of its own."""
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield lambda texts: import_texts(tmp_path, texts)
+    for module in set(sys.modules) - before:
+        if module.startswith("generated_"):
+            del sys.modules[module]

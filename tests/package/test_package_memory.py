@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from hop_tasks.package import Memory, find_generator, synchronise
+from hop_tasks.errors import ProjectError
+from hop_tasks.package import GENERATED_MARK, Memory, find_generator, synchronise
 from hop_tasks.versions import Version
 from tests.package.support import generate, run_script
 
@@ -93,8 +94,13 @@ def test_what_no_table_shows_is_no_reason_to_make_them(shop: Connection) -> None
 @pytest.fixture
 def made(shop: Connection, tmp_path: Path) -> Memory:
     memory = Memory(tmp_path / "package.json", tmp_path / "shop")
-    assert len(synchronise(memory.folder, shop, TABLES, None, memory=memory).written) == 2
+    assert len(synchronise(memory.folder, shop, TABLES, None, memory=memory).written) == 5
     return memory
+
+
+def module_of(made: Memory) -> Path:
+    """The module of the schema shop."""
+    return made.folder / "tables" / "shop.py"
 
 
 def forget_how(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,14 +111,15 @@ def forget_how(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_from_the_same_nothing_is_made(shop: Connection, made: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     forget_how(monkeypatch)
     done = synchronise(made.folder, shop, TABLES, None, memory=made)
-    assert (done.written, [path.name for path in done.unchanged]) == ((), ["__init__.py", "tables.py"])
+    names = ["__init__.py", "_base.py", "_release.py", "shop.py"]
+    assert (done.written, sorted(path.name for path in done.unchanged)) == ((), names)
 
 
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda made: (made.folder / "tables.py").write_text((made.folder / "tables.py").read_text() + "# mine\n"),
-        lambda made: (made.folder / "tables.py").unlink(),
+        lambda made: module_of(made).unlink(),
+        lambda made: (made.folder / "tables/store.py").write_bytes(b"# %s\n" % GENERATED_MARK.encode()),
         lambda made: (made.folder / "__init__.py").unlink(),
         lambda made: made.file.unlink(),
         lambda made: made.file.write_text(made.file.read_text()[:-20]),
@@ -122,16 +129,27 @@ def test_from_the_same_nothing_is_made(shop: Connection, made: Memory, monkeypat
     ],
 )
 def test_in_any_doubt_the_package_is_made(shop: Connection, made: Memory, spoil: Callable[[Memory], object]) -> None:
-    before = (made.folder / "tables.py").read_text()
+    before = module_of(made).read_text()
     spoil(made)
-    synchronise(made.folder, shop, TABLES, None, memory=made)
-    assert (made.folder / "tables.py").read_text() == before
+    asked: list[object] = []
+    generate = type(TABLES).generate
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(TABLES), "generate", lambda *given: asked.append(given) or generate(*given))
+        synchronise(made.folder, shop, TABLES, None, memory=made)
+    assert len(asked) == 1
+    assert module_of(made).read_text() == before
     assert (made.folder / "__init__.py").is_file()
+
+
+def test_a_file_that_a_person_has_edited_is_seen(shop: Connection, made: Memory) -> None:
+    module_of(made).write_text(module_of(made).read_text() + "# mine\n")
+    with pytest.raises(ProjectError, match="was changed since hop wrote it"):
+        synchronise(made.folder, shop, TABLES, None, memory=made)
 
 
 def test_another_release_is_written_into_the_package(shop: Connection, made: Memory) -> None:
     done = synchronise(made.folder, shop, TABLES, Version(1, 2, 0), memory=made)
-    assert [path.name for path in done.written] == ["tables.py"]
+    assert [path.name for path in done.written] == ["_release.py"]
 
 
 def test_a_generator_that_cannot_tell_is_always_asked(shop: Connection, tmp_path: Path) -> None:

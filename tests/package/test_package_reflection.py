@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -14,9 +14,9 @@ from sqlalchemy.types import UserDefinedType
 
 from hop_tasks.errors import DatabaseError, ProjectError
 from hop_tasks.package import differences, find_generator, synchronise
-from tests.package.support import generate, run_script
+from tests.package.support import generate, generate_text, run_script
 
-Load = Callable[[str], ModuleType]
+Load = Callable[[Mapping[str, str]], ModuleType]
 
 
 class Path(UserDefinedType[str]):
@@ -52,7 +52,7 @@ def test_the_order_of_creation_makes_no_difference(make_engine: Callable[[], Eng
     for turn in (1, -1):
         with make_engine().connect() as connection:
             run_script(connection, ";".join(tables[::turn] + constraints[::turn]))
-            sources.add(generate(connection))
+            sources.add(generate_text(connection))
     assert len(sources) == 1
 
 
@@ -71,18 +71,18 @@ def test_the_settings_of_the_session_make_no_difference(awkward: Connection) -> 
 
 def test_the_session_and_the_transaction_of_the_caller_stay_as_they_were(connection: Connection) -> None:
     run_script(connection, "CREATE TABLE not_committed (x int); SET LOCAL search_path = pg_temp, public")
-    assert "t_not_committed" in generate(connection)
+    assert "t_not_committed" in generate_text(connection)
     assert connection.execute(text("SHOW search_path")).scalar() == "pg_temp, public"
     connection.execute(text("INSERT INTO public.not_committed VALUES (1)"))
     connection.rollback()
     assert connection.execute(text("SHOW search_path")).scalar() != "pg_temp, public"
-    assert "t_not_committed" not in generate(connection)
+    assert "t_not_committed" not in generate_text(connection)
 
 
 def test_what_went_past_sqlalchemy_is_not_lost(connection: Connection) -> None:
     connection.connection.cursor().execute("CREATE TABLE not_seen (x int)")
-    assert "t_not_seen" in generate(connection)
-    assert "t_not_seen" in generate(connection)
+    assert "t_not_seen" in generate_text(connection)
+    assert "t_not_seen" in generate_text(connection)
 
 
 def test_no_transaction_stays_open(connection: Connection) -> None:
@@ -102,7 +102,7 @@ def test_a_connection_in_autocommit_keeps_its_settings(engine: Engine) -> None:
 
 
 def test_nothing_of_the_connection_is_in_the_module(awkward: Connection, engine: Engine) -> None:
-    source = generate(awkward)
+    source = generate_text(awkward)
     url = engine.url
     assert url.database is not None
     user = awkward.execute(text("SELECT current_user || '@'")).scalar_one()
@@ -154,9 +154,9 @@ def test_a_schema_that_may_not_be_read_is_named_and_the_transaction_goes_on(awkw
 
 def test_names_of_tables_in_other_schemas_do_not_change_a_variable(connection: Connection) -> None:
     run_script(connection, "CREATE TABLE person (id int PRIMARY KEY)")
-    assert "\nt_person = Table(" in generate(connection)
+    assert "\nt_person = Table(" in generate_text(connection)
     run_script(connection, "CREATE SCHEMA aaa; CREATE TABLE aaa.person (id int PRIMARY KEY)")
-    source = generate(connection)
+    source = generate_text(connection)
     assert "\nt_person = Table(" in source and "\nt_aaa_person = Table(" in source
 
 
@@ -164,12 +164,14 @@ def test_a_package_is_brought_in_step_with_the_database(connection: Connection, 
     generator = find_generator("tables")
     run_script(connection, "CREATE TABLE person (id int PRIMARY KEY)")
     folder = tmp_path / "shop"
-    assert synchronise(folder, connection, generator, None).written == (folder / "__init__.py", folder / "tables.py")
+    files = ("__init__.py", *(f"tables/{name}.py" for name in ("__init__", "_base", "_release", "public")))
+    assert synchronise(folder, connection, generator, None).written == tuple(folder / name for name in files)
     assert differences(folder, connection, generator, None) == ()
     run_script(connection, "ALTER TABLE person ADD name text")
-    assert differences(folder, connection, generator, None) == (folder / "tables.py",)
-    assert synchronise(folder, connection, generator, None).written == (folder / "tables.py",)
-    table = load((folder / "tables.py").read_text(encoding="utf-8")).t_person
+    assert differences(folder, connection, generator, None) == (folder / "tables/public.py",)
+    assert synchronise(folder, connection, generator, None).written == (folder / "tables/public.py",)
+    texts = {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in folder.rglob("tables/*.py")}
+    table = load(texts).t_person
     connection.execute(insert(table).values(id=1, name="Ann"))
     assert connection.execute(select(table.c.name)).scalar() == "Ann"
 

@@ -2,77 +2,29 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import decimal
+import importlib
 import inspect
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Table, func, insert, select, text
-from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateTable
 
 from hop_tasks.package import GENERATED_MARK
+from hop_tasks.versions import Version
+from tests.package.rows import EVERY_TYPE, SHOWN_AS_TEXT
 from tests.package.support import generate, run_script
 
-Load = Callable[[str], ModuleType]
-
-EVERY_TYPE: dict[str, Any] = {
-    "mood": 'it\'s "fine", {really}',
-    "moods": ["a b", 'it\'s "fine", {really}', "", "class"],
-    "other_mood": "two",
-    "email": "Ann@example.org",
-    "work_email": "bob@example.org",
-    "document": {"a": [1, None, "%s :x"]},
-    "numbers": [1, 2, 3],
-    "short": "abc",
-    "emails": ["a@b", "c@d"],
-    "address": '("Main street",5)',
-    "addresses": '{"(x,1)"}',
-    "span": "[1,2)",
-    "names": ["a,b", '"', "NULL", "größe"],
-    "matrix": [[1, 2], [3, 4]],
-    "tags": {"a": 1},
-    "plain_json": [1, {"b": 2}],
-    "label": "Label",
-    "labels": ["A", "b"],
-    "extras_list": '{"\\"a\\"=>\\"1\\""}',
-    "extras": {"a": "1", "b": None},
-    "path": "a.b.c",
-    "during": Range(
-        dt.datetime(2024, 1, 1, tzinfo=dt.timezone.utc), dt.datetime(2024, 2, 1, tzinfo=dt.timezone.utc), bounds="[)"
-    ),
-    "several": "{[1,3),[5,7)}",
-    "token": uuid.UUID(int=7),
-    "tokens": [uuid.UUID(int=8), uuid.UUID(int=9)],
-    "amount": decimal.Decimal("12.50"),
-    "money": "$1.50",
-    "at": dt.datetime(2024, 1, 1, 12, 30, 15, 125000, tzinfo=dt.timezone.utc),
-    "local": dt.datetime(2024, 1, 1, 12, 30),
-    "day": dt.date(2024, 2, 29),
-    "clock": dt.time(12, 30, tzinfo=dt.timezone.utc),
-    "wait": dt.timedelta(days=1, seconds=5),
-    "flags": "1010",
-    "flag_list": "{1010,0001}",
-    "place": "(1,2)",
-    "content": b"\x00\xff",
-    "address_of": "10.0.0.1",
-    "letters": "abc",
-    "one": "x",
-    "ratio": 0.1,
-    "small": 7,
-}
-
-SHOWN_AS_TEXT = {"emails": "{a@b,c@d}", "labels": "{A,b}", "flag_list": "{1010,0001}"}
-"""What of it the driver gives back as text, and how."""
+Load = Callable[[Mapping[str, str]], ModuleType]
 
 
 @pytest.fixture
-def module(awkward_source: str, load: Load) -> ModuleType:
+def module(awkward_source: dict[str, str], load: Load) -> ModuleType:
     """The generated module of the awkward database."""
     return load(awkward_source)
 
@@ -82,13 +34,25 @@ def round_trip(connection: Connection, table: Table, values: dict[str, Any]) -> 
     return dict(connection.execute(select(table)).mappings().one())
 
 
-def test_the_module_says_what_it_is_and_how_it_is_made_again(awkward_source: str, load: Load) -> None:
-    source = awkward_source
-    assert source.startswith('"""' + GENERATED_MARK)
-    module = load(source)
+def test_each_module_says_what_it_is_and_how_it_is_made_again(awkward_source: dict[str, str], load: Load) -> None:
+    assert all(source.startswith('"""' + GENERATED_MARK) for source in awkward_source.values())
+    assert all("again with: hop sync-package" in source for source in awkward_source.values())
+    module = load(awkward_source)
     assert "hop sync-package" in (inspect.getdoc(module) or "")
-    assert '\n__release__ = "1.2.0"\n' in source
     assert vars(module)["__release__"] == "1.2.0"
+
+
+def test_there_is_a_module_for_each_schema(awkward_source: dict[str, str], module: ModuleType) -> None:
+    assert set(awkward_source) == {
+        f"tables/{name}.py"
+        for name in ("__init__", "_base", "_release", "odd_schema_with_dot", "other", "public", "shop")
+    }
+    assert importlib.import_module(f"{module.__name__}.shop").t_shop_person is module.t_shop_person
+
+
+def test_a_new_release_changes_no_module_of_a_schema(awkward: Connection, awkward_source: dict[str, str]) -> None:
+    now = generate(awkward, Version(1, 3, 0))
+    assert {path for path, text in now.items() if awkward_source[path] != text} == {"tables/_release.py"}
 
 
 def test_a_database_without_tables_or_registry_gives_a_module(connection: Connection, load: Load) -> None:

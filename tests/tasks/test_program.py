@@ -28,8 +28,8 @@ HEAVY = {
 
 FLAGS = {
     "status": "",
-    "new": "-n --name, -d --devel, -p --package, -u --url, -l --lock-wait",
-    "init": "-d --devel, -n --name, -p --package, -u --url, -l --lock-wait",
+    "new": "-n --name, -d --devel, -p --package, -u --url, -l --lock-wait, -g --generator",
+    "init": "-d --devel, -n --name, -p --package, -u --url, -l --lock-wait, -g --generator",
     "prepare": "-l --level, -m --message, -p --push",
     "apply": "-l --lock-wait",
     "watch": "-r --run",

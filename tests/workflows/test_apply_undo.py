@@ -33,7 +33,7 @@ from tests.workflows.shelf import (
 
 TABLES = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY relname"
 PRICES = "SELECT price FROM product ORDER BY id"
-PACKAGE = "shop/tables.py"
+PACKAGE = "shop/tables/public.py"
 
 
 def tables(place: Playground) -> list[str]:

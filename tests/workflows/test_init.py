@@ -242,7 +242,7 @@ class TestFailure:
         assert bikes.sql("SELECT to_regnamespace('half_orm_meta'), (SELECT count(*) FROM product)") == [(None, 3)]
 
     def test_files_that_git_ignores_are_removed_as_well(self, play: Playground) -> None:
-        place = repository(play, **{".gitignore": b"*.sql\n/Patches/\ntables.py\n"})
+        place = repository(play, **{".gitignore": b"*.sql\n/Patches/\ntables/\n"})
         before = contents(place), folders(place)
         place.with_variables(HOP_CLIENT_PROGRAMS="/nowhere").hop("init", "--devel").fails(5, "pg_dump")
         assert (contents(place), folders(place)) == before

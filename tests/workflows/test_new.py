@@ -115,7 +115,7 @@ class TestWithoutVersionTracking:
         assert "hop sync-package" in status.out
         maintain(place, f"ALTER DATABASE {database_of(place)} RESET default_transaction_read_only")
         place.sql("CREATE TABLE tool ()")
-        assert "wrote shop/tables.py" in place.hop("sync-package").succeeds().out
+        assert "wrote shop/tables/public.py" in place.hop("sync-package").succeeds().out
         assert "in step" in place.hop("sync-package").succeeds().out
         for command in ("prepare -l patch", "apply", "restore 0.0.1"):
             place.hop(*command.split()).fails(6, "--devel", "version tracking")

@@ -34,7 +34,7 @@ class TestBases:
         assert "is kept as" in applied.out
         project.commit()
         project.hop("release").succeeds()
-        assert "byhand" not in project.read("Releases/shop-0.0.2.sql") + project.read("shop/tables.py")
+        assert "byhand" not in project.read("Releases/shop-0.0.2.sql") + project.read("shop/tables/public.py")
 
     def test_a_database_of_another_project_is_refused(
         self, project: Playground, other_database: Callable[[], str]

@@ -68,7 +68,7 @@ def test_the_work_tree_makes_no_difference(shelf: Shelf, play: Playground) -> No
     assert not (place.folder / "Patches").exists()
     place.git("config", "core.autocrlf", "true")
     place.write(".git/info/attributes", "* text eol=crlf\n")
-    for path in ("pyproject.toml", "shop/tables.py"):
+    for path in ("pyproject.toml", "shop/tables/public.py"):
         (place.folder / path).unlink()
         place.git("checkout", "--", path)
         assert b"\r\n" in (place.folder / path).read_bytes()

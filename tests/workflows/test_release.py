@@ -16,7 +16,7 @@ from hop_tasks.database.engines import Database
 from tests.playground import Playground
 from tests.workflows.shelf import CUSTOMER, Shelf, applied, clone, database_of, prepared, url_beside, with_origin
 
-PACKAGE = "shop/tables.py"
+PACKAGE = "shop/tables/public.py"
 
 
 def state(place: Playground) -> tuple[object, ...]:
@@ -54,9 +54,14 @@ class TestRefused:
         self.refused(place, 7, "not those that were applied last", "hop apply")
 
     def test_package_out_of_step(self, place: Playground) -> None:
+        place.git("checkout", "--quiet", "0.0.0", "--", "shop")
+        place.commit()
+        self.refused(place, 7, "not in step", PACKAGE, "hop apply")
+
+    def test_package_changed_by_hand(self, place: Playground) -> None:
         place.write(PACKAGE, place.read(PACKAGE) + "t_more = None\n")
         place.commit()
-        self.refused(place, 7, "not in step", PACKAGE)
+        self.refused(place, 3, PACKAGE, "changed since hop wrote it", "nothing was written")
 
     @pytest.mark.parametrize(
         ("change", "back", "name"),

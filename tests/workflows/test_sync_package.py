@@ -44,9 +44,10 @@ def columns(place: Playground) -> str:
 
 
 def test_writes_the_module_when_the_database_has_changed_and_not_again(tracked: Playground) -> None:
-    module = tracked.folder / "shop/tables.py"
+    module = tracked.folder / "shop/tables/public.py"
     tracked.sql(BIKE)
-    assert tracked.hop("sync-package").succeeds().out == "wrote shop/tables.py\n"
+    wrote = "wrote shop/tables/__init__.py\nwrote shop/tables/public.py\n"
+    assert tracked.hop("sync-package").succeeds().out == wrote
     assert columns(tracked) == "id owner"
 
     before = module.stat()
@@ -56,7 +57,7 @@ def test_writes_the_module_when_the_database_has_changed_and_not_again(tracked: 
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
     tracked.sql("ALTER TABLE bike ADD price numeric")
-    assert deep.hop("sync-package").succeeds().out == "wrote shop/tables.py\n"
+    assert deep.hop("sync-package").succeeds().out == "wrote shop/tables/public.py\n"
     assert columns(tracked) == "id owner price"
 
     module.unlink()
@@ -64,7 +65,7 @@ def test_writes_the_module_when_the_database_has_changed_and_not_again(tracked: 
     assert columns(tracked) == "id owner price"
 
     tracked.sql("DROP TABLE bike")
-    tracked.hop("sync-package").succeeds()
+    assert "removed shop/tables/public.py" in tracked.hop("sync-package").succeeds().out
     assert tracked.git("status", "--porcelain") == "", "the package is that of 0.0.0 again"
 
 
@@ -75,17 +76,18 @@ def test_changes_nothing_else(tracked: Playground) -> None:
     tracked.sql(BIKE)
     before = tracked.refs(), tracked.databases(), tracked.releases()
     tracked.hop("sync-package").succeeds()
-    assert tracked.git("status", "--porcelain") == "M shop/tables.py"
+    assert tracked.git("status", "--porcelain") == "M shop/tables/__init__.py\n?? shop/tables/public.py"
     assert (tracked.refs(), tracked.databases(), tracked.releases()) == before
 
 
 def test_works_without_version_tracking(untracked: Playground) -> None:
     files = {path.relative_to(untracked.folder).as_posix() for path in untracked.folder.rglob("*") if path.is_file()}
-    assert files == {".gitignore", "pyproject.toml", "tasks.py", "shop/__init__.py", "shop/tables.py"}
+    modules = {f"shop/tables/{name}.py" for name in ("__init__", "_base", "_release", "public")}
+    assert files == {".gitignore", "pyproject.toml", "tasks.py", "shop/__init__.py", *modules}
     assert columns(untracked) == "id owner"
     assert "in step" in untracked.hop("sync-package").succeeds().out
     untracked.sql("ALTER TABLE bike DROP owner")
-    assert untracked.invoke("sync-package").succeeds().out == "wrote shop/tables.py\n"
+    assert untracked.invoke("sync-package").succeeds().out == "wrote shop/tables/public.py\n"
     assert columns(untracked) == "id"
     assert untracked.sql("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'half\\_orm%'") == []
 
@@ -95,31 +97,35 @@ def test_a_module_written_by_hand_is_left_alone(untracked: Playground) -> None:
     untracked.write("shop/tables.py", mine)
     untracked.hop("sync-package").fails(3, "tables.py was not written by hop", "nothing was written", "generator")
     assert untracked.read("shop/tables.py") == mine
-    assert {path.name for path in (untracked.folder / "shop").iterdir()} == {"__init__.py", "tables.py"}
+    untracked.write("shop/tables.py", "").unlink()
+    untracked.write("shop/tables/public.py", mine)
+    untracked.hop("sync-package").fails(3, "public.py was not written by hop", "nothing was written", "generator")
+    assert untracked.read("shop/tables/public.py") == mine
 
 
 @pytest.mark.parametrize("by", ["pyproject.toml", "HOP_GENERATOR"])
 def test_no_generator_writes_nothing(untracked: Playground, by: str) -> None:
-    untracked.write("shop/tables.py", "mine = True\n")
+    untracked.write("shop/tables/public.py", "mine = True\n")
     untracked.sql("ALTER TABLE bike DROP owner")
     if by == "HOP_GENERATOR":
         untracked = untracked.with_variables(HOP_GENERATOR="none")
     else:
         untracked.write("pyproject.toml", untracked.read("pyproject.toml") + 'generator = "none"\n')
     untracked.hop("sync-package").succeeds()
-    assert untracked.read("shop/tables.py") == "mine = True\n"
+    assert untracked.read("shop/tables/public.py") == "mine = True\n"
 
 
 def test_an_unknown_generator_is_a_wrong_setting(untracked: Playground) -> None:
-    place = untracked.with_variables(HOP_GENERATOR="half_orm")
-    place.hop("sync-package").fails(3, "generator = 'half_orm'", "tables", "none")
+    place = untracked.with_variables(HOP_GENERATOR="alembic")
+    place.hop("sync-package").fails(3, "generator = 'alembic'", "tables", "half_orm and none", "module:function")
+    place.with_variables(HOP_PRODUCTION="1").hop().succeeds()
 
 
 def test_a_database_that_is_gone(untracked: Playground, other_database: Callable[[], str]) -> None:
     url = other_database()
-    before = untracked.read("shop/tables.py")
+    before = untracked.read("shop/tables/public.py")
     Playground(untracked.folder, url).hop("sync-package").fails(5, "there is no database")
-    assert untracked.read("shop/tables.py") == before
+    assert untracked.read("shop/tables/public.py") == before
 
 
 def test_commands_of_releases_say_why_they_do_not_work_without_version_tracking(untracked: Playground) -> None:
