@@ -60,7 +60,6 @@ def write_history(
     shared: Mapping[str, str] | None = None,
     message: str = "release number {}",
     object_format: str = "sha1",
-    tags: bool = True,
 ) -> Path:
     """A project with its Git repository, on hop_main at the newest release: what production clones.
 
@@ -69,7 +68,6 @@ def write_history(
         releases: how many there are on top of 0.0.0, the empty database.
         patch: the patch files of each.
         shared: name -> text of files in `Patches/pre` and `Patches/post`, such as `pre/01_role.sql`, there from 0.0.0.
-        tags: whether the releases have their tags.
         message: of each release, with its number.
         object_format: how Git makes its ids, sha1 or sha256.
 
@@ -82,7 +80,7 @@ def write_history(
     subprocess.run(
         [*git, "init", "--quiet", "--initial-branch=hop_main", f"--object-format={object_format}"], check=True
     )
-    stream = b"".join(_stream(releases, patch, shared or {}, message, tags=tags))
+    stream = b"".join(_stream(releases, patch, shared or {}, message))
     subprocess.run([*git, "fast-import", "--quiet", "--done"], input=stream, check=True)
     # As a clone has them, not thousands of files.
     subprocess.run([*git, "pack-refs", "--all"], check=True)
@@ -90,7 +88,7 @@ def write_history(
     return folder
 
 
-def _stream(releases: int, patch: Patch, shared: Mapping[str, str], message: str, *, tags: bool) -> Iterator[bytes]:
+def _stream(releases: int, patch: Patch, shared: Mapping[str, str], message: str) -> Iterator[bytes]:
     common = {f"Patches/{path}": text for path, text in shared.items()}
     checksums = {path: _checksum(text) for path, text in common.items()}
     previous: Version | None = None
@@ -110,8 +108,7 @@ def _stream(releases: int, patch: Patch, shared: Mapping[str, str], message: str
         sealed = {**checksums, **{path: _checksum(text) for path, text in own.items()}} if number else {}
         text = str(manifest.seal(base=previous, checksums=sealed, fingerprint=_checksum(f"catalog of {version}")))
         yield from _commit(f"Release {version}: {said}\n", at, {**files, **own, f"{where}/{MANIFEST_NAME}": text})
-        if tags:
-            yield f"tag {version}\nfrom {MAIN}\ntagger {at}\n".encode() + _data(f"Release {version}: {said}\n")
+        yield f"tag {version}\nfrom {MAIN}\ntagger {at}\n".encode() + _data(f"Release {version}: {said}\n")
         previous = version
     yield b"done\n"
 

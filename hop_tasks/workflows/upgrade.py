@@ -78,7 +78,7 @@ def upgrade_database(
     is_plain = not (target or declared or begin or interrupted_step)
     if is_plain and (done := _find_settled(project, repository)):
         return done
-    workspace = Workspace.open(project, reporter)
+    workspace = Workspace.open(project, reporter, repository)
     manner = Manner.of(
         workspace,
         terminate_blockers=terminate_blockers,

@@ -34,9 +34,10 @@ class Workspace:
     reporter: Reporter
 
     @classmethod
-    def open(cls, project: Project, reporter: Reporter) -> Workspace:
-        """The workspace of a project, with the embedded server started if that is the one."""
-        repository = Repository.open(project.root)
+    def open(cls, project: Project, reporter: Reporter, repository: Repository | None = None) -> Workspace:
+        """The workspace of a project, whose `repository` may be open already, with the embedded server started if that
+        is the one."""
+        repository = repository or Repository.open(project.root)
         return cls(project, repository, reach_database(project, reporter), reporter)
 
     @property
