@@ -38,6 +38,11 @@ class Manifest:
         """Whether it has been released."""
         return self.fingerprint is not None
 
+    @property
+    def is_first(self) -> bool:
+        """Whether it is that of the release with which hop took the database over."""
+        return self.sealed and self.base is None
+
     def seal(self, *, base: Version | None, checksums: Mapping[str, str], fingerprint: str) -> Manifest:
         """This manifest with what exactly is released."""
         return replace(self, base=base, checksums=dict(checksums), fingerprint=fingerprint)

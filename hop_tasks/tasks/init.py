@@ -10,6 +10,8 @@ from hop_tasks.tasks.new import show_founded
 @hop_task(
     help={
         "devel": "track versions: registry, first commit, tag 0.0.0",
+        "baseline": "the same for a database that is in use already, which is not created",
+        "as": "the version, X.Y.Z, of the first release, instead of 0.0.0",
         "name": "the project; the folder's name by default",
         "package": "the Python package; made from the name by default",
         "url": "the database's URL, postgresql://user@host:5432/database",
@@ -17,7 +19,14 @@ from hop_tasks.tasks.new import show_founded
     }
 )
 def init(
-    c: Context, devel: bool = False, name: str = "", package: str = "", url: str = "", lock_wait: str | None = None
+    c: Context,
+    devel: bool = False,
+    name: str = "",
+    package: str = "",
+    url: str = "",
+    lock_wait: str | None = None,
+    baseline: bool = False,
+    as_: str = "",
 ) -> None:
     """Make the Git repository in the current directory a project."""
     from hop_tasks.workflows.init import initialise_project
@@ -28,11 +37,13 @@ def init(
     founded = initialise_project(
         name=name or None,
         devel=devel,
+        baseline=baseline,
+        first=as_ or None,
         package=package or None,
         url=url or None,
         lock_wait=seconds,
         reporter=ConsoleReporter(),
     )
     show_founded(founded)
-    if devel:
+    if founded.commit:
         show(f"releases go to branch {founded.project.settings.main_branch}; next: hop")

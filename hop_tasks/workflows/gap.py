@@ -35,24 +35,19 @@ class Gap:
     Attributes:
         current: the release it is at; None if it is empty, or to be baselined.
         declared: the release it is to be declared to be at.
-        begin: the release whose schema file it is to begin with.
+        start: the release that the missing ones come on top of; an empty database begins with its schema file.
         missing: the releases that it lacks, in order.
     """
 
     current: Version | None
     declared: Version | None
-    begin: Version | None
+    start: Version
     missing: tuple[Deployable, ...]
 
     @property
     def is_empty(self) -> bool:
         """Whether the database has nothing at all yet."""
         return self.current is None and self.declared is None
-
-    @property
-    def start(self) -> Version:
-        """The release that the missing ones come on top of."""
-        return self.declared or self.current or self.begin or ORIGIN_VERSION
 
     @property
     def exists(self) -> bool:
@@ -70,9 +65,10 @@ def find_gap(
     """What an upgrade to `target` has to do. Raises StateError and its kinds for what does not fit."""
     declared, begin = outstanding(workspace, declared), outstanding(workspace, begin)
     current = current_release(workspace, declared, begin)
-    missing = missing_releases(workspace, reader, current, declared, target, begin)
+    start = declared or current or begin or first_release(workspace, reader)
+    missing = missing_releases(workspace, reader, start, current, target, begin)
     require_begun_first(workspace, missing)
-    return Gap(current, declared, begin, missing)
+    return Gap(current, declared, start, missing)
 
 
 def current_release(workspace: Workspace, declared: Version | None, schema: Version | None = None) -> Version | None:
@@ -140,21 +136,33 @@ def _require_unregistered(database: Database, state: RegistryState, declared: Ve
         raise StateError(f"database {database.name} is empty; --baseline {declared} was refused", hint="hop upgrade")
 
 
+def first_release(workspace: Workspace, reader: ReleaseReader) -> Version:
+    """The release with which hop took the project's database over, which an empty database begins with.
+
+    Raises StateError, or RepositoryError in a shallow clone, if its tag is missing here.
+    """
+    known = KnownReleases.read(workspace.repository, workspace.project.settings.main_branch)
+    lowest = min(known.released, default=None)
+    base = ORIGIN_VERSION if lowest is None else reader.manifest(lowest).base
+    if lowest is not None and base is None:
+        return lowest
+    raise known.refusal(StateError(f"there is no release {base}; nothing was changed", hint="git fetch --tags origin"))
+
+
 def missing_releases(
     workspace: Workspace,
     reader: ReleaseReader,
+    at: Version,
     current: Version | None,
-    declared: Version | None,
     target: Version | None,
     schema: Version | None = None,
 ) -> tuple[Deployable, ...]:
-    """The releases above the one that the database is at, is declared to be at or begins with, up to the target.
+    """The releases above `at`, which the database is at, is declared to be at or begins with, up to the target.
 
     Raises StrayTagError, SealError, IncompleteError or SkippedError for releases that must not be deployed.
     """
     known = KnownReleases.read(workspace.repository, workspace.project.settings.main_branch)
     name = workspace.database.name
-    at = declared or current or schema or ORIGIN_VERSION
     for version in (at, target):
         if version is not None and version not in known.commits:
             raise known.refusal(

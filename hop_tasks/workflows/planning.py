@@ -91,7 +91,7 @@ def plan_upgrade(
     repository = workspace.repository
     origin = Origin.find(repository) if fetch else None
     unfetched = () if origin is None else _unfetched(repository, origin)
-    gap = Gap(None, declared, begin, ())
+    gap = Gap(None, declared, begin or ORIGIN_VERSION, ())
     unknown: str | None = None
     with release_reader(repository) as reader:
         try:
@@ -108,7 +108,7 @@ def plan_upgrade(
         gap.declared,
         tuple(PlannedRelease.of(release) for release in gap.missing),
         unfetched,
-        gap.begin or ORIGIN_VERSION,
+        gap.start,
         unknown,
     )
 

@@ -12,7 +12,7 @@ from hop_tasks.errors import IncompleteError, SealError
 from hop_tasks.manifest import MANIFEST_NAME, Manifest
 from hop_tasks.repository import ObjectReader, Repository, object_reader, tag_ref
 from hop_tasks.scripts import CheckedScripts, PatchFile, ReleaseScripts, check_scripts, order_files, patch_folders
-from hop_tasks.versions import ORIGIN_VERSION, Version
+from hop_tasks.versions import Version
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,10 @@ class ReleaseReader:
             )
         return Manifest.parse(found[2].decode("utf-8", "replace"), path)
 
+    def is_first(self, version: Version) -> bool:
+        """Whether a released version is the one with which hop took the database over. Raises as `manifest` does."""
+        return self.manifest(version).is_first
+
     def schema(self, version: Version, path: str) -> PatchFile:
         """The schema file of a released version. Raises IncompleteError if there is none."""
         found = self._objects.read(f"{tag_ref(str(version))}:{path}")
@@ -124,7 +128,7 @@ def _require_sealed(version: Version, manifest: Manifest, scripts: ReleaseScript
             hint=f"git tag -d {version}, if it was made by mistake; hop release makes the tag",
         )
     sealed, found = manifest.checksums, scripts.checksums
-    if version == ORIGIN_VERSION:
+    if manifest.is_first:
         return
     where = patch_folders(version)[1]
     missing = sorted(path for path in sealed if path not in found)
