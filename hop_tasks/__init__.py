@@ -9,6 +9,8 @@ from hop_tasks.project import Project
 from hop_tasks.report import LoggingReporter, Reporter
 from hop_tasks.settings import Settings
 from hop_tasks.versions import Level, Version
+from hop_tasks.workflows.adopting import Adopted, adopt_project, plan_adoption
+from hop_tasks.workflows.adopting_plan import AdoptionPlan
 from hop_tasks.workflows.apply import AppliedRelease, apply_release
 from hop_tasks.workflows.backups import BackupList, Pruned, drop_replaced_databases, list_backups, prune_backups
 from hop_tasks.workflows.founding import Founded
@@ -26,6 +28,8 @@ from hop_tasks.workflows.undo import UndoneRelease, undo_release
 from hop_tasks.workflows.upgrade import Upgraded, upgrade_database
 
 __all__ = [
+    "Adopted",
+    "AdoptionPlan",
     "AppliedRelease",
     "BackupList",
     "Founded",
@@ -45,12 +49,14 @@ __all__ = [
     "UpgradePlan",
     "Upgraded",
     "Version",
+    "adopt_project",
     "apply_release",
     "create_project",
     "drop_replaced_databases",
     "initialise_project",
     "list_backups",
     "next_releases",
+    "plan_adoption",
     "plan_upgrade",
     "prepare_release",
     "prune_backups",

@@ -49,9 +49,16 @@ class Manifest:
 
     @classmethod
     def parse(cls, text: str, where: str) -> Manifest:
-        """The manifest written in `text`; `where` names it in errors. Raises StateError if it is not one."""
+        """The manifest written in `text`, also by half_orm's own tool; `where` is its path.
+
+        Raises StateError if it is not one.
+        """
         try:
             data: dict[str, Any] = json.loads(text)
+            if "changelog_msg" in data and "version" not in data:
+                # As half_orm's own tool writes it: the version is in the path only.
+                version = Version.parse(".".join(where.split("/")[-4:-1]))
+                return cls(version, str(data["changelog_msg"]), None, str(data.get("hop_version", "")))
             return cls(
                 version=Version.parse(data["version"]),
                 message=str(data["message"]),

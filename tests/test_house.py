@@ -25,7 +25,7 @@ LAYERS = (
     {"settings", "manifest", "versions", "names", "report"},
     {"project"},
     {"database"},
-    {"repository", "registry", "scripts", "snapshots", "backups", "catalog", "package", "checks"},
+    {"repository", "registry", "scripts", "snapshots", "backups", "catalog", "package", "checks", "foreign"},
     {"workflows"},
     {"", "tasks"},
     {"program"},

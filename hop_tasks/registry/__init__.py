@@ -33,6 +33,7 @@ from hop_tasks.registry.rows import (
     insert_release,
     read_releases,
     read_state,
+    stamp_as_development,
     update_commit,
 )
 from hop_tasks.registry.states import DONE, FAILED, INTERRUPTED, PLANNED, RUNNING
@@ -70,6 +71,7 @@ __all__ = [
     "read_releases",
     "read_state",
     "read_steps",
+    "stamp_as_development",
     "start_step",
     "update_commit",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from hop_tasks.names import version_of_branch
+from hop_tasks.names import version_of_baseline, version_of_branch
 from hop_tasks.versions import ORIGIN_VERSION, Level, Version
 
 HEADS = "refs/heads/"
@@ -41,6 +41,11 @@ class Refs:
     def last_released(self) -> Version:
         """The highest version that has a tag; 0.0.0 if there is none."""
         return max(self.released, default=ORIGIN_VERSION)
+
+    @property
+    def adopted(self) -> Version | None:
+        """The release of another tool at which hop took the project over; None for a project of hop's own."""
+        return max((version for tag in self.tags if (version := version_of_baseline(tag))), default=None)
 
     @property
     def in_preparation(self) -> tuple[Version, ...]:

@@ -56,6 +56,11 @@ def ensure_base(
         return Base(version, snapshots[version])
     released = _lineage(reader, version)
     first = released[0]
+    if not reader.is_first(first):
+        raise StateError(
+            f"release {first} is from before hop took the project over, and cannot be built; nothing was changed",
+            hint="hop shows the releases",
+        )
     current = released_version(state, reader, released)
     sources = {known: name for known, name in snapshots.items() if known in released}
     if current is not None and _is_as_released(workspace, reader, current):

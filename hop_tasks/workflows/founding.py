@@ -10,7 +10,7 @@ from hop_tasks.catalog import has_user_objects, read_catalog
 from hop_tasks.database.admin import create_database, database_exists, drop_database
 from hop_tasks.database.engines import Database
 from hop_tasks.database.statements import server_version
-from hop_tasks.database.urls import parse_url
+from hop_tasks.database.urls import parse_url, without_password
 from hop_tasks.errors import DatabaseError, StateError
 from hop_tasks.manifest import MANIFEST_NAME, Manifest
 from hop_tasks.project import Project
@@ -53,9 +53,8 @@ def stored_url(text: str | None, name: str) -> tuple[str | None, bool]:
     """A URL as it may stand in a settings file: without its password; and whether it had one."""
     if text is None:
         return None, False
-    url = parse_url(text, "--url", default_database=name).set(drivername="postgresql")
-    had_password = url.password is not None
-    return url.set(password=None).render_as_string(), had_password
+    url = parse_url(text, "--url", default_database=name)
+    return without_password(url), url.password is not None
 
 
 def meant_database(project: Project, url: str | None, reporter: Reporter) -> Database:

@@ -21,6 +21,7 @@ from hop_tasks.workflows.refusals import (
     require_known_release,
     require_none_skipped,
     require_released,
+    require_since_adoption,
     require_successor,
     require_tags_unmoved,
 )
@@ -89,6 +90,8 @@ def current_release(workspace: Workspace, declared: Version | None, schema: Vers
             hint="hop upgrade, or name an empty database in HOP_DATABASE_URL",
         )
     if at is not None:
+        known = KnownReleases.read(workspace.repository, workspace.project.settings.main_branch)
+        require_since_adoption(known, database.name, at)
         if not state.production:
             require_same_project(workspace.repository, database.name, state)
             raise ModeError(
@@ -96,7 +99,6 @@ def current_release(workspace: Workspace, declared: Version | None, schema: Vers
                 "development database; nothing was changed",
                 hint=f"check HOP_DATABASE_URL; if it is to be production: hop upgrade --baseline {at}",
             )
-        known = KnownReleases.read(workspace.repository, workspace.project.settings.main_branch)
         require_tags_unmoved(known, database.name, state, rows)
         require_known_release(known, database.name, at)
         require_none_skipped(known, database.name, rows)
@@ -142,7 +144,7 @@ def first_release(workspace: Workspace, reader: ReleaseReader) -> Version:
     Raises StateError, or RepositoryError in a shallow clone, if its tag is missing here.
     """
     known = KnownReleases.read(workspace.repository, workspace.project.settings.main_branch)
-    lowest = min(known.released, default=None)
+    lowest = known.adopted or min(known.released, default=None)
     base = ORIGIN_VERSION if lowest is None else reader.manifest(lowest).base
     if lowest is not None and base is None:
         return lowest
@@ -163,6 +165,7 @@ def missing_releases(
     """
     known = KnownReleases.read(workspace.repository, workspace.project.settings.main_branch)
     name = workspace.database.name
+    require_since_adoption(known, name, at)
     for version in (at, target):
         if version is not None and version not in known.commits:
             raise known.refusal(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hop_tasks.errors import HopError, ProjectError, RepositoryError, StateError, UsageError
+from hop_tasks.foreign import find_half_orm_project
 from hop_tasks.names import check_package_name, check_project_name, package_for
 from hop_tasks.project import SETTINGS_FILE, Project
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
@@ -19,7 +20,7 @@ from hop_tasks.workflows.founding import (
     write_founding_release,
 )
 from hop_tasks.workflows.new import PASSWORD_NOTE
-from hop_tasks.workflows.project_files import TASKS, HopTable, patch_folder_files, with_table
+from hop_tasks.workflows.project_files import TASKS, HopTable, patch_folder_files, read_settings_text, with_table
 
 
 def initialise_project(
@@ -57,6 +58,7 @@ def initialise_project(
     devel = devel or baseline
     version = _first_version(first, devel=devel)
     root = Path(folder or Path.cwd()).resolve()
+    _require_no_other_tool(root)
     name = check_project_name(name if name is not None else root.name)
     package = check_package_name(package if package is not None else package_for(name))
     repository = Repository.open(root)
@@ -67,12 +69,7 @@ def initialise_project(
     if devel:
         repository.require_identity()
     kept_url, had_password = stored_url(url, name)
-    settings = root / SETTINGS_FILE
-    try:
-        # In bytes, so that line ends stay as they are.
-        before = settings.read_bytes().decode("utf-8") if settings.exists() else None
-    except UnicodeDecodeError as error:
-        raise ProjectError(f"{SETTINGS_FILE} is not UTF-8; nothing was changed", hint=f"correct {settings}") from error
+    before = read_settings_text(root)
     texts = {SETTINGS_FILE: with_table(before, HopTable(name, package, devel, kept_url, branch))}
     notes = [PASSWORD_NOTE] if had_password else []
     if devel:
@@ -116,6 +113,14 @@ def _first_version(given: Version | str | None, *, devel: bool) -> Version:
             hint=f"hop init --baseline --as {version}",
         )
     return version
+
+
+def _require_no_other_tool(root: Path) -> None:
+    if find_half_orm_project(root) is not None:
+        raise ProjectError(
+            f"{root} is a project of half_orm's own tool, which adopt_project goes on with; nothing was changed",
+            hint="hop init",
+        )
 
 
 def _require_no_release_tags(repository: Repository) -> None:

@@ -6,9 +6,11 @@ import json
 import re
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from hop_tasks.errors import ProjectError
 from hop_tasks.names import MAIN_BRANCH, distribution_for
+from hop_tasks.project import SETTINGS_FILE
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class HopTable:
     devel: bool
     url: str | None = None
     main_branch: str = MAIN_BRANCH
+    generator: str | None = None
 
     def __str__(self) -> str:
         # JSON's texts and booleans are TOML's too, but for DEL, which no name has.
@@ -27,6 +30,8 @@ class HopTable:
         lines += [f"package = {json.dumps(self.package)}", f"devel = {json.dumps(self.devel)}"]
         if self.main_branch != MAIN_BRANCH:
             lines.append(f"main_branch = {json.dumps(self.main_branch, ensure_ascii=False)}")
+        if self.generator:
+            lines.append(f"generator = {json.dumps(self.generator)}")
         if self.url:
             lines.append(f"url = {json.dumps(self.url, ensure_ascii=False)}")
         return "\n".join(lines) + "\n"
@@ -53,6 +58,15 @@ def patch_folder_files() -> dict[str, str]:
         "Patches/pre/.gitkeep": "",
         "Patches/post/.gitkeep": "",
     }
+
+
+def read_settings_text(root: Path) -> str | None:
+    """The text of a folder's pyproject.toml, with line ends as they are; None if there is none. Raises ProjectError."""
+    path = root / SETTINGS_FILE
+    try:
+        return path.read_bytes().decode("utf-8") if path.exists() else None
+    except UnicodeDecodeError as error:
+        raise ProjectError(f"{SETTINGS_FILE} is not UTF-8; nothing was changed", hint=f"correct {path}") from error
 
 
 def with_table(pyproject: str | None, table: HopTable) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hop_tasks.errors import IncompleteError, SealError
 from hop_tasks.manifest import MANIFEST_NAME, Manifest
+from hop_tasks.names import baseline_tag
 from hop_tasks.repository import ObjectReader, Repository, object_reader, tag_ref
 from hop_tasks.scripts import CheckedScripts, PatchFile, ReleaseScripts, check_scripts, order_files, patch_folders
 from hop_tasks.versions import Version
@@ -84,14 +85,24 @@ class ReleaseReader:
 
     def manifest(self, version: Version) -> Manifest:
         """The manifest of a released version. Raises IncompleteError if there is none."""
+        return self._manifest(version)[1]
+
+    def _manifest(self, version: Version) -> tuple[str, Manifest]:
+        """The manifest, and the ref at which it is: that of the baseline for the one at which hop took over."""
         path = f"{patch_folders(version)[1]}/{MANIFEST_NAME}"
         found = self._objects.read(f"{tag_ref(str(version))}:{path}")
-        if found is None:
+        manifest = None if found is None else Manifest.parse(found[2].decode("utf-8", "replace"), path)
+        if manifest is None or not manifest.sealed:
+            baseline = tag_ref(baseline_tag(version))
+            adopted = self._objects.read(f"{baseline}:{path}")
+            if adopted is not None:
+                return baseline, Manifest.parse(adopted[2].decode("utf-8", "replace"), path)
+        if manifest is None:
             raise IncompleteError(
                 f"release {version} is incomplete: there is no {path} at its tag; nothing was changed",
                 hint=f"git show --stat {version}",
             )
-        return Manifest.parse(found[2].decode("utf-8", "replace"), path)
+        return tag_ref(str(version)), manifest
 
     def is_first(self, version: Version) -> bool:
         """Whether a released version is the one with which hop took the database over. Raises as `manifest` does."""
@@ -99,7 +110,7 @@ class ReleaseReader:
 
     def schema(self, version: Version, path: str) -> PatchFile:
         """The schema file of a released version. Raises IncompleteError if there is none."""
-        found = self._objects.read(f"{tag_ref(str(version))}:{path}")
+        found = self._objects.read(f"{self._manifest(version)[0]}:{path}")
         if found is None:
             raise IncompleteError(
                 f"there is no {path} at tag {version}, which an empty database begins with; nothing was changed",

@@ -29,12 +29,14 @@ class KnownReleases:
         main: the name of the main branch.
         commits: released version -> the commit of its tag, lowest first.
         on_main: the versions in the history of the main branch; None if that branch is not here.
+        adopted: the release of another tool at which hop took the project over; None for a project of hop's own.
     """
 
     repository: Repository
     main: str
     commits: Mapping[Version, str]
     on_main: frozenset[Version] | None
+    adopted: Version | None = None
 
     @classmethod
     def read(cls, repository: Repository, main: str) -> KnownReleases:
@@ -43,7 +45,7 @@ class KnownReleases:
         tips = {commit for commit in (refs.tracking.get(main), refs.heads.get(main)) if commit}
         merged = frozenset(version for tip in tips for version in repository.releases_in(tip))
         commits = {version: refs.tags[str(version)] for version in refs.released}
-        return cls(repository, main, commits, merged if tips else None)
+        return cls(repository, main, commits, merged if tips else None, refs.adopted)
 
     @property
     def released(self) -> tuple[Version, ...]:
@@ -82,6 +84,18 @@ def require_known_release(known: KnownReleases, database: str, at: Version) -> N
             f"database {database} is at {at}, which this repository does not know; nothing was changed",
             hint="git fetch --tags origin; or check HOP_DATABASE_URL",
         )
+    )
+
+
+def require_since_adoption(known: KnownReleases, database: str, version: Version) -> None:
+    """Raises StateError for a release from before hop took the project over, which hop neither builds nor deploys."""
+    if known.adopted is None or version >= known.adopted:
+        return
+    raise StateError(
+        f"release {version} is from before {known.adopted}, at which hop took the project over from half_orm's tool: "
+        f"that tool brings database {database} to {known.adopted}; nothing was changed",
+        hint=f"in this clone, with half-orm 0.13: git switch -C {known.main} {known.adopted} && hop upgrade; then with "
+        f"hop-tasks: git pull --ff-only origin {known.main} && hop upgrade --baseline {known.adopted}",
     )
 
 

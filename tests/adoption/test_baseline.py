@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import make_url
 
 from hop_tasks import (
     apply_release,
@@ -186,3 +188,11 @@ class TestRefused:
                 patch.setenv(variable, value)
             founded = initialise_project(place.folder, baseline=True, first="1.0.0")
         assert (str(founded.version), founded.created_database) == ("1.0.0", False)
+
+
+def test_a_password_on_the_command_line_is_not_stored(play: Playground) -> None:
+    place = repository(play)
+    url = make_url(place.url).set(password="s3cr3t").render_as_string(hide_password=False)
+    assert "is not stored" in place.hop("init", "--baseline", "--url", url).succeeds().out
+    stored = re.findall('url = "(.*)"', place.read("pyproject.toml"))
+    assert [make_url(one).password for one in stored] == [None]

@@ -29,7 +29,8 @@ HEAVY = {
 FLAGS = {
     "status": "",
     "new": "-n --name, -d --devel, -p --package, -u --url, -l --lock-wait",
-    "init": "-d --devel, -n --name, -p --package, -u --url, -l --lock-wait, -b --baseline, -a --as",
+    "init": "-d --devel, -n --name, -p --package, -u --url, -l --lock-wait, -b --baseline, -a --as, "
+    "-r --dry-run",
     "prepare": "-l --level, -m --message, -p --push",
     "apply": "-l --lock-wait",
     "undo": "-d --database-only, -l --lock-wait",
