@@ -5,6 +5,7 @@ raises an error of `hop_tasks.errors`.
 """
 
 from hop_tasks.errors import HopError
+from hop_tasks.foreign import Tool
 from hop_tasks.project import Project
 from hop_tasks.report import LoggingReporter, Reporter
 from hop_tasks.settings import Settings
@@ -14,6 +15,7 @@ from hop_tasks.workflows.adopting_plan import AdoptionPlan
 from hop_tasks.workflows.apply import AppliedRelease, apply_release
 from hop_tasks.workflows.backups import BackupList, Pruned, drop_replaced_databases, list_backups, prune_backups
 from hop_tasks.workflows.founding import Founded
+from hop_tasks.workflows.import_ import ImportedFile, ImportPlan, import_migrations, plan_import
 from hop_tasks.workflows.init import initialise_project
 from hop_tasks.workflows.new import create_project
 from hop_tasks.workflows.planning import UpgradePlan, plan_upgrade
@@ -34,6 +36,8 @@ __all__ = [
     "BackupList",
     "Founded",
     "HopError",
+    "ImportPlan",
+    "ImportedFile",
     "Level",
     "LoggingReporter",
     "NextRelease",
@@ -45,6 +49,7 @@ __all__ = [
     "Restored",
     "Settings",
     "Status",
+    "Tool",
     "UndoneRelease",
     "UpgradePlan",
     "Upgraded",
@@ -53,10 +58,12 @@ __all__ = [
     "apply_release",
     "create_project",
     "drop_replaced_databases",
+    "import_migrations",
     "initialise_project",
     "list_backups",
     "next_releases",
     "plan_adoption",
+    "plan_import",
     "plan_upgrade",
     "prepare_release",
     "prune_backups",

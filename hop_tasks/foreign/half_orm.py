@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,8 @@ from hop_tasks.errors import ProjectError
 from hop_tasks.versions import Version
 
 if TYPE_CHECKING:
+    from configparser import ConfigParser
+
     from sqlalchemy import URL
 
 CONFIG = ".hop/config"
@@ -78,6 +79,8 @@ def find_half_orm_project(root: Path) -> HalfOrmProject | None:
     path = root / CONFIG
     if not path.is_file():
         return None
+    import configparser
+
     parser = _read(path)
     try:
         package = parser.get(CONFIG_SECTION, "package_name")
@@ -99,6 +102,8 @@ def read_connection_file(path: Path) -> ConnectionFile | None:
     """The connection file at a path; None if there is none. Raises ProjectError if it cannot be read."""
     if not path.is_file():
         return None
+    import configparser
+
     parser = _read(path)
 
     def text(key: str) -> str | None:
@@ -146,7 +151,9 @@ def _read_changelog(path: Path) -> tuple[tuple[Version, ...], tuple[Version, ...
     return tuple(sorted(released)), tuple(sorted(prepared))
 
 
-def _read(path: Path) -> configparser.ConfigParser:
+def _read(path: Path) -> ConfigParser:
+    import configparser
+
     # With %-signs doubled, as that tool has them.
     parser = configparser.ConfigParser()
     try:

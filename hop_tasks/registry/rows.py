@@ -82,8 +82,8 @@ class RegistryState:
             raise ModeError(
                 f"database {database} does not say whether it is production; {verb} could lose its data and was "
                 "refused",
-                hint="check HOP_DATABASE_URL; for a database of development: hop init, if half_orm's tool made it; or "
-                "ALTER TABLE half_orm_meta.database ADD COLUMN IF NOT EXISTS production boolean; "
+                hint="check HOP_DATABASE_URL; hop init, in a project of half_orm's tool; for another database of "
+                "development: ALTER TABLE half_orm_meta.database ADD COLUMN IF NOT EXISTS production boolean; "
                 "UPDATE half_orm_meta.database SET production = false",
             )
 

@@ -12,6 +12,7 @@ from hop_tasks.database.engines import Database
 from hop_tasks.database.statements import server_version
 from hop_tasks.database.urls import parse_url, without_password
 from hop_tasks.errors import DatabaseError, StateError
+from hop_tasks.foreign import read_histories
 from hop_tasks.manifest import MANIFEST_NAME, Manifest
 from hop_tasks.project import Project
 from hop_tasks.registry import read_state
@@ -137,6 +138,17 @@ def founding_texts(project: Project, database: Database, version: Version, messa
         project.schema_path(version): schema,
         f"Patches/{version.folder}/{MANIFEST_NAME}": str(manifest),
     }
+
+
+def history_notes(database: Database) -> tuple[str, ...]:
+    """What a person has to know about other tools that have managed a database."""
+    with database.connect() as connection:
+        histories = read_histories(connection)
+    return tuple(
+        f"{one.name} has noted {one.migrations} migrations in {one.table}: they are part of the first release; hop "
+        f"releases what changes from now on, so take {one.name} out of what deploys"
+        for one in histories
+    )
 
 
 def begin_history(

@@ -15,6 +15,7 @@ from hop_tasks.workflows.founding import (
     Founded,
     begin_history,
     founding_database,
+    history_notes,
     meant_database,
     stored_url,
     write_founding_release,
@@ -97,6 +98,7 @@ def initialise_project(
                 reporter.step(f"created the empty database {database.name}")
             written = (*written, *write_founding_release(project, database, version))
             if devel:
+                notes += history_notes(database)
                 commit = repository.commit_files(written, f"Manage the database with hop, at {version}\n")
                 begin_history(repository, database, commit, reporter, version)
     except BaseException:
