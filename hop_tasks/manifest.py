@@ -38,15 +38,27 @@ class Manifest:
         """Whether it has been released."""
         return self.fingerprint is not None
 
+    @property
+    def is_first(self) -> bool:
+        """Whether it is that of the release with which hop took the database over."""
+        return self.sealed and self.base is None
+
     def seal(self, *, base: Version | None, checksums: Mapping[str, str], fingerprint: str) -> Manifest:
         """This manifest with what exactly is released."""
         return replace(self, base=base, checksums=dict(checksums), fingerprint=fingerprint)
 
     @classmethod
     def parse(cls, text: str, where: str) -> Manifest:
-        """The manifest written in `text`; `where` names it in errors. Raises StateError if it is not one."""
+        """The manifest written in `text`, also by half_orm's own tool; `where` is its path.
+
+        Raises StateError if it is not one.
+        """
         try:
             data: dict[str, Any] = json.loads(text)
+            if "changelog_msg" in data and "version" not in data:
+                # As half_orm's own tool writes it: the version is in the path only.
+                version = Version.parse(".".join(where.split("/")[-4:-1]))
+                return cls(version, str(data["changelog_msg"]), None, str(data.get("hop_version", "")))
             return cls(
                 version=Version.parse(data["version"]),
                 message=str(data["message"]),

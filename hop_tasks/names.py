@@ -12,6 +12,7 @@ from hop_tasks.versions import Version
 
 BRANCH_PREFIX = "hop_"
 MAIN_BRANCH = "hop_main"
+BASELINE_PREFIX = "baseline-"
 
 GENERATOR_NAMES = ("tables", "declarative", "dataclasses", "sqlmodel", "half_orm", "none")
 """The names that a setting can give to what writes the package; the service `package` has one generator for each."""
@@ -77,6 +78,16 @@ def release_branch(version: Version) -> str:
 def version_of_branch(branch: str) -> Version | None:
     """The version that `branch` prepares, or None if it is not a release branch."""
     return Version.find(branch[len(BRANCH_PREFIX) :]) if branch.startswith(BRANCH_PREFIX) else None
+
+
+def baseline_tag(version: Version) -> str:
+    """The tag of the commit at which hop took over a project whose release has a tag already: baseline-X.Y.Z."""
+    return f"{BASELINE_PREFIX}{version}"
+
+
+def version_of_baseline(tag: str) -> Version | None:
+    """The version that `tag` is the baseline of, or None if it is another tag."""
+    return Version.find(tag[len(BASELINE_PREFIX) :]) if tag.startswith(BASELINE_PREFIX) else None
 
 
 def database_beside(database: str, suffix: str) -> str:

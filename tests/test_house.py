@@ -25,7 +25,8 @@ LAYERS = (
     {"settings", "manifest", "versions", "names", "report"},
     {"project"},
     {"database"},
-    {"repository", "registry", "scripts", "snapshots", "backups", "catalog", "package", "checks", "templates"},
+    {"repository", "registry", "scripts", "snapshots", "backups", "catalog", "package", "checks", "templates"}
+    | {"foreign"},
     {"workflows"},
     {"library", "tasks", "pytest_plugin"},
     {"", "program"},

@@ -261,7 +261,10 @@ class TestFunctions:
         founded = create_project("shop", folder=play.folder, devel=True, url=url, reporter=diary)
         shop, project = play.inside("shop"), Project.find(play.folder / "shop" / "Patches")
         assert project == founded.project
-        assert (project.name, project.settings.url) == ("shop", make_url(url).set(password=None).render_as_string())
+        assert (project.name, project.settings.url) == (
+            "shop",
+            make_url(url)._replace(password=None).render_as_string(),
+        )
 
         assert [(str(found.version), found.taken) for found in next_releases(project)] == [
             ("0.0.1", None),

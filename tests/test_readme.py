@@ -118,6 +118,20 @@ def test_watching(project: Playground) -> None:
     assert re.fullmatch(pattern, seen), seen
 
 
+def test_import_of_migrations(project: Playground) -> None:
+    migrations = {
+        "1_customer.up.sql": "CREATE TABLE customer (id integer PRIMARY KEY, name text NOT NULL);\n",
+        "1_customer.down.sql": "DROP TABLE customer;\n",
+        "2_index.up.sql": "CREATE INDEX CONCURRENTLY customer_name ON customer (name);\n",
+    }
+    for name, text in migrations.items():
+        project.write(f"../migrations/{name}", text)
+    place = project.with_variables(PATH=f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}")
+    for command, lines in steps(block("session: import")):
+        done = place.run("sh", "-c", command).succeeds()
+        assert re.fullmatch(expected(lines), done.out), f"{command} printed\n{done.out}"
+
+
 def test_tasks_with_a_namespace(project: Playground) -> None:
     project.write("tasks.py", block("recipe: tasks.py with a namespace"))
     listed = project.invoke("--list").succeeds().out

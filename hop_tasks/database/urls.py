@@ -86,6 +86,12 @@ def parse_url(text: str, source: str, *, default_database: str) -> URL:
     return url.set(drivername=DRIVER, database=url.database or default_database)
 
 
+def without_password(url: URL) -> str:
+    """A URL's text as it may stand in a file, where nobody looks for a password."""
+    # `URL.set` takes None for "as it is".
+    return url._replace(drivername="postgresql", password=None).render_as_string()
+
+
 def resolve_target(project: Project, environ: Mapping[str, str] | None = None) -> Target:
     """The database of `project` in this place. Starts nothing and connects to nothing.
 
@@ -118,6 +124,17 @@ def resolve_target(project: Project, environ: Mapping[str, str] | None = None) -
         )
     server = embedded.find_running(project.embedded_data)
     return Target(Source.EMBEDDED, project.name, server.address(project.name) if server else None)
+
+
+def meant_url(project: Project, url: str | None) -> URL | None:
+    """The URL given on the command line, or that of the project's target; None where only an embedded server is left.
+
+    Starts nothing and connects to nothing. Raises ProjectError for a URL that is wrong.
+    """
+    if url is not None:
+        return parse_url(url, "--url", default_database=project.name)
+    target = resolve_target(project)
+    return None if target.source is Source.EMBEDDED else target.url
 
 
 def reach_target(project: Project, reporter: Reporter) -> URL:

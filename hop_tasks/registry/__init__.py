@@ -35,6 +35,7 @@ from hop_tasks.registry.rows import (
     read_commits,
     read_releases,
     read_state,
+    stamp_as_development,
     update_commit,
 )
 from hop_tasks.registry.states import DONE, FAILED, INTERRUPTED, PLANNED, RUNNING
@@ -76,6 +77,7 @@ __all__ = [
     "read_releases",
     "read_state",
     "read_steps",
+    "stamp_as_development",
     "start_step",
     "update_commit",
 ]

@@ -84,8 +84,9 @@ class RegistryState:
             raise ModeError(
                 f"database {database} does not say whether it is production; {verb} could lose its data and was "
                 "refused",
-                hint="check HOP_DATABASE_URL; for a database of development: ALTER TABLE half_orm_meta.database "
-                "ADD COLUMN IF NOT EXISTS production boolean; UPDATE half_orm_meta.database SET production = false",
+                hint="check HOP_DATABASE_URL; hop init, in a project of half_orm's tool; for another database of "
+                "development: ALTER TABLE half_orm_meta.database ADD COLUMN IF NOT EXISTS production boolean; "
+                "UPDATE half_orm_meta.database SET production = false",
             )
 
 
@@ -207,6 +208,16 @@ def create_registry(connection: Connection, *, production: bool) -> None:
         connection.execute(insert(DATABASE).values(id=str(uuid.uuid4()), name=func.current_database()))
     if production:
         connection.execute(update(DATABASE).values(production=True, production_since=func.now()))
+
+
+def stamp_as_development(connection: Connection) -> None:
+    """Complete in the caller's transaction the registry of half_orm's own tool: it says then that it is development."""
+    from sqlalchemy import update
+
+    from hop_tasks.registry.tables import DATABASE
+
+    create_registry(connection, production=False)
+    connection.execute(update(DATABASE).where(DATABASE.c.production.is_(None)).values(production=False))
 
 
 _COMPLETE = """

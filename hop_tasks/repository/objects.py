@@ -140,13 +140,18 @@ def object_reader(git: GitRunner) -> Iterator[ObjectReader]:
         process.stderr.close()
 
 
-def write_commit(git: GitRunner, parent: str, files: Mapping[str, bytes], message: str) -> str:
-    """A commit on top of `parent` with some files added or changed; no ref, index or work tree is touched."""
+def write_commit(git: GitRunner, parent: str, files: Mapping[str, bytes | None], message: str) -> str:
+    """A commit on top of `parent` with some files added or changed, or removed where there is None.
 
+    No ref, index or work tree is touched.
+    """
     with tempfile.TemporaryDirectory(prefix="hop-index-") as folder:
         index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         git.run("read-tree", parent, environment=index)
         for path, content in files.items():
+            if content is None:
+                git.run("update-index", "--force-remove", "--", path, environment=index)
+                continue
             blob = git.run("hash-object", "-w", "--stdin", stdin=content).out.strip()
             git.run("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", environment=index)
         tree = git.run("write-tree", environment=index).out.strip()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from hop_tasks.names import version_of_branch
+from hop_tasks.names import version_of_baseline, version_of_branch
 from hop_tasks.versions import ORIGIN_VERSION, Level, Version, in_order
 
 HEAD = "HEAD"
@@ -56,6 +56,11 @@ class Refs:
     def last_released(self) -> Version:
         """The highest version that has a tag; 0.0.0 if there is none."""
         return self.released[-1] if self.released else ORIGIN_VERSION
+
+    @cached_property
+    def adopted(self) -> Version | None:
+        """The release of another tool at which hop took the project over; None for a project of hop's own."""
+        return max((version for tag in self.tags if (version := version_of_baseline(tag))), default=None)
 
     @cached_property
     def in_preparation(self) -> tuple[Version, ...]:

@@ -148,8 +148,11 @@ class Repository:
         self.git.run("commit", "--quiet", "--no-verify", "-F", "-", "--", *paths, stdin=message.encode())
         return str(self.resolve("HEAD"))
 
-    def write_commit(self, parent: str, files: Mapping[str, bytes], message: str) -> str:
-        """A commit on top of `parent` with some files added or changed; no ref, index or work tree is touched."""
+    def write_commit(self, parent: str, files: Mapping[str, bytes | None], message: str) -> str:
+        """A commit on top of `parent` with some files added or changed, or removed where there is None.
+
+        No ref, index or work tree is touched.
+        """
         return write_commit(self.git, parent, files, message)
 
     def write_tag(self, name: str, commit: str, message: str) -> str:

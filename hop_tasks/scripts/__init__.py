@@ -8,7 +8,7 @@ from hop_tasks.scripts.files import (
     patch_folders,
     read_folder,
 )
-from hop_tasks.scripts.leaving_out import without_statements
+from hop_tasks.scripts.leaving_out import has_statements, without_outer_transaction, without_statements
 from hop_tasks.scripts.nontransactional import Probe
 from hop_tasks.scripts.outcomes import ROLLED_BACK, failing_with
 from hop_tasks.scripts.probes import Outcome, clean_up_failure, look_after, look_before, verify
@@ -43,6 +43,7 @@ __all__ = [
     "clean_up_failure",
     "failing_with",
     "failure_at",
+    "has_statements",
     "is_patch_file",
     "look_after",
     "look_before",
@@ -54,5 +55,6 @@ __all__ = [
     "run_statement",
     "run_transaction",
     "verify",
+    "without_outer_transaction",
     "without_statements",
 ]

@@ -2,6 +2,7 @@
 
 from hop_tasks.tasks.apply import apply
 from hop_tasks.tasks.backups import backups
+from hop_tasks.tasks.import_ import import_
 from hop_tasks.tasks.init import init
 from hop_tasks.tasks.new import new
 from hop_tasks.tasks.prepare import prepare
@@ -18,6 +19,7 @@ from hop_tasks.tasks.watch import watch
 __all__ = [
     "apply",
     "backups",
+    "import_",
     "init",
     "new",
     "prepare",

@@ -86,9 +86,9 @@ def configuration(context: Context) -> Mapping[str, Any]:
     return dict(found.items())
 
 
-def is_dry(context: Context, name: str) -> bool:
-    """Whether --dry was given, which a task that changes anything must obey; says so."""
-    dry = bool(context.config.run.dry)
+def is_dry(context: Context, name: str, asked: bool = False) -> bool:
+    """Whether --dry was given, which a task that changes anything must obey, or `asked` is true; says so."""
+    dry = asked or bool(context.config.run.dry)
     if dry:
         show(f"dry run: {name} was not run, nothing was changed")
     return dry

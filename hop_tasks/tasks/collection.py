@@ -11,6 +11,7 @@ VERBS = (
     "new",
     "init",
     "prepare",
+    "import_",
     "apply",
     "watch",
     "undo",

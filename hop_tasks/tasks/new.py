@@ -58,5 +58,5 @@ def show_founded(founded: Founded) -> None:
         show(f"  {path}")
     for note in founded.notes:
         show(note, "warning")
-    tracked = "; its database is at release 0.0.0" if founded.commit else ", without version tracking"
+    tracked = f"; its database is at release {founded.version}" if founded.commit else ", without version tracking"
     show(f"project {founded.project.name} from {founded.database}{tracked}", "good")

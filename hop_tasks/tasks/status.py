@@ -64,7 +64,7 @@ def _release(database: DatabaseStatus) -> str:
     if state is None or state.last is None:
         return "none: the database has no registry"
     last = state.last
-    text = f"{last.version}: {last.message}"
+    text = f"{last.version}: {last.message}" if last.message else str(last.version)
     if last.applied_at:
         text += f"\napplied {last.applied_at:%Y-%m-%d %H:%M:%S %z} by {last.applied_by} ({last.applied_from})"
     if last.commit:

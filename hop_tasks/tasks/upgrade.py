@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     help={
         "to": "the release to stop at, X.Y.Z; the newest one by default",
         "baseline": "the release, X.Y.Z, that a database without registry is at",
-        "schema": "the release, X.Y.Z, whose schema an empty database begins with, instead of 0.0.0",
+        "schema": "the release, X.Y.Z, whose schema an empty database begins with, instead of the first",
         "dry-run": "print what would be run",
         "fetch": "fetch from origin first (--no-fetch: do not)",
         "lock-wait": LOCK_WAIT_HELP,

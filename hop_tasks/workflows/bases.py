@@ -10,9 +10,9 @@ from hop_tasks.catalog import read_catalog
 from hop_tasks.database.activity import note_writes
 from hop_tasks.errors import StateError
 from hop_tasks.registry import RegistryState, ReleaseRow, read_releases
-from hop_tasks.repository import Repository
+from hop_tasks.repository import Repository, tag_ref
 from hop_tasks.snapshots import clone_for_work, create_for_work, find_snapshots, keep_as_snapshot
-from hop_tasks.versions import ORIGIN_VERSION, Version
+from hop_tasks.versions import Version
 from hop_tasks.workflows.deploying import deployer, found_registry
 from hop_tasks.workflows.manner import Manner
 from hop_tasks.workflows.pruning import prune_superseded
@@ -23,13 +23,15 @@ from hop_tasks.workflows.workspace import Workspace
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from hop_tasks.database.engines import Database
+
 
 @dataclass(frozen=True)
 class Base:
     """The snapshot of a release.
 
-    `rebuilt` if it was made from the schema of 0.0.0: rows that were in the project's database from the beginning are
-    then not in it.
+    `rebuilt` if it was made from the schema of the first release: rows that were in the project's database from the
+    beginning are then not in it.
     """
 
     version: Version
@@ -43,8 +45,9 @@ def ensure_base(
     """The snapshot of a released version.
 
     One that is there is taken; or the development database is copied, when it is at that release; or the nearest lower
-    snapshot is brought up to it by the released patch files; or all is built from the schema of 0.0.0. The last two
-    also serve a colleague who has just cloned the repository, and a release that somebody else has published.
+    snapshot is brought up to it by the released patch files; or all is built from the schema of the first release.
+    The last two also serve a colleague who has just cloned the repository, and a release that somebody else has
+    published.
     """
     of = workspace.database.name
     snapshots = {
@@ -54,14 +57,15 @@ def ensure_base(
     }
     if version in snapshots:
         return Base(version, snapshots[version])
-    released = lineage_of(reader, version)
+    released = buildable_lineage(reader, version)
+    first = released[0]
     current = released_version(state, reader, released)
     sources = {known: name for known, name in snapshots.items() if known in released}
     if current is not None and is_as_released(workspace, reader, current):
         sources[current] = of
     start = max(sources, default=None)
     if start is None:
-        workspace.reporter.step(f"building the state of {ORIGIN_VERSION} from its schema")
+        workspace.reporter.step(f"building the state of {first} from its schema")
         work = create_for_work(admin, of)
     else:
         workspace.reporter.step(f"copying {sources[start]} at {start}")
@@ -73,17 +77,9 @@ def ensure_base(
     try:
         database = workspace.database.beside(work)
         if start is None:
-            schema = reader.schema(ORIGIN_VERSION, workspace.project.schema_path(ORIGIN_VERSION))
-            found_registry(
-                database,
-                schema,
-                message="built from the schema",
-                commit=workspace.repository.resolve(str(ORIGIN_VERSION)),
-                author=workspace.repository.author(str(ORIGIN_VERSION)),
-                reporter=workspace.reporter,
-            )
+            found_first_release(workspace, database, reader, first)
         with deployer(database, Manner.of(workspace), admin, workspace.reporter) as copy:
-            for missing in (known for known in released if known > (start or ORIGIN_VERSION)):
+            for missing in (known for known in released if known > (start or first)):
                 workspace.reporter.step(f"bringing the copy to {missing}")
                 copy.deploy(reader.read(missing))
         name = keep_as_snapshot(admin, work, of, version, str(workspace.repository.resolve(str(version))))
@@ -105,6 +101,31 @@ def lineage_of(reader: ReleaseReader, version: Version) -> tuple[Version, ...]:
     return tuple(reversed(found))
 
 
+def buildable_lineage(reader: ReleaseReader, version: Version) -> tuple[Version, ...]:
+    """The lineage of a release, from the one with which hop took the database over. Raises StateError without it."""
+    lineage = lineage_of(reader, version)
+    if not reader.is_first(lineage[0]):
+        raise StateError(
+            f"release {lineage[0]} is from before hop took the project over, and cannot be built; nothing was changed",
+            hint="hop shows the releases",
+        )
+    return lineage
+
+
+def found_first_release(workspace: Workspace, database: Database, reader: ReleaseReader, first: Version) -> None:
+    """Make an empty database the first release, from its schema."""
+    repository = workspace.repository
+    found_registry(
+        database,
+        reader.schema(first, workspace.project.schema_path(first)),
+        version=first,
+        message="built from the schema",
+        commit=repository.resolve(tag_ref(str(first))),
+        author=repository.author(tag_ref(str(first))),
+        reporter=workspace.reporter,
+    )
+
+
 def released_version(
     state: RegistryState | None, reader: ReleaseReader, released: tuple[Version, ...]
 ) -> Version | None:
@@ -115,7 +136,7 @@ def released_version(
     if state is None or state.last is None or state.last.version not in released:
         return None
     version = state.last.version
-    if version == ORIGIN_VERSION:
+    if reader.is_first(version):
         return version
     return version if reader.read(version).checksum == state.last.checksum else None
 
@@ -129,9 +150,9 @@ def are_as_released(repository: Repository, reader: ReleaseReader, rows: Sequenc
     tags = repository.refs().tags
     for row in rows:
         tagged = tags.get(str(row.version))
-        if row.version == ORIGIN_VERSION or not row.author or (tagged is not None and tagged == row.commit):
+        if not row.author or (tagged is not None and tagged == row.commit):
             continue
-        if tagged is None or reader.read(row.version).checksum != row.checksum:
+        if tagged is None or not (reader.is_first(row.version) or reader.read(row.version).checksum == row.checksum):
             return False
     return True
 

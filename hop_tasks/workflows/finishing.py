@@ -26,7 +26,9 @@ def interrupted_release(repository: Repository, main: str) -> Version | None:
     """
     branch, refs = repository.head().branch, repository.refs()
     prepared = version_of_branch(branch or "")
-    candidates = [known for known in refs.released if branch == main or known == prepared]
+    # The tool that hop took the project over from left the branches of its releases.
+    own = [known for known in refs.released if refs.adopted is None or known > refs.adopted]
+    candidates = [known for known in own if branch == main or known == prepared]
     published = [commit for commit in (refs.heads.get(main), refs.tracking.get(main)) if commit]
     for version in reversed(candidates):
         tip, tag = refs.heads.get(release_branch(version)), refs.tags[str(version)]

@@ -1,4 +1,4 @@
-"""What `new` and `init` share: a database becomes release 0.0.0 of a project."""
+"""What `new` and `init` share: a database becomes the first release of a project."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from hop_tasks.catalog import read_catalog
+from hop_tasks.catalog import has_user_objects, read_catalog
 from hop_tasks.database.admin import create_database, database_exists, drop_database
 from hop_tasks.database.engines import Database
 from hop_tasks.database.statements import server_version
-from hop_tasks.database.urls import parse_url
+from hop_tasks.database.urls import parse_url, without_password
 from hop_tasks.errors import DatabaseError, StateError
+from hop_tasks.foreign import read_histories
 from hop_tasks.installed import hop_version
 from hop_tasks.manifest import MANIFEST_NAME, Manifest
 from hop_tasks.project import Project
 from hop_tasks.registry import read_state
 from hop_tasks.report import Reporter
 from hop_tasks.repository import Repository, tag_ref
-from hop_tasks.versions import ORIGIN_VERSION
+from hop_tasks.versions import ORIGIN_VERSION, Version
 from hop_tasks.workflows.deploying import found_registry
 from hop_tasks.workflows.schemas import released_schema
 from hop_tasks.workflows.sync_package import synchronise_database
@@ -36,8 +37,9 @@ class Founded:
         database: its URL with the password masked.
         created_database: whether the database had to be created.
         files: the files that were written, from the project's root.
-        commit: the first commit, tagged 0.0.0; None without version tracking.
+        commit: the first commit, tagged with the release; None without version tracking.
         notes: what a person has to know or to do.
+        version: the first release, 0.0.0 or another one.
     """
 
     project: Project
@@ -46,15 +48,15 @@ class Founded:
     files: tuple[str, ...]
     commit: str | None
     notes: tuple[str, ...] = ()
+    version: Version = ORIGIN_VERSION
 
 
 def stored_url(text: str | None, name: str) -> tuple[str | None, bool]:
     """A URL as it may stand in a settings file: without its password; and whether it had one."""
     if text is None:
         return None, False
-    url = parse_url(text, "--url", default_database=name).set(drivername="postgresql")
-    had_password = url.password is not None
-    return url.set(password=None).render_as_string(), had_password
+    url = parse_url(text, "--url", default_database=name)
+    return without_password(url), url.password is not None
 
 
 def meant_database(project: Project, url: str | None, reporter: Reporter) -> Database:
@@ -65,10 +67,13 @@ def meant_database(project: Project, url: str | None, reporter: Reporter) -> Dat
 
 
 @contextmanager
-def founding_database(project: Project, database: Database, *, verb: str, reporter: Reporter) -> Iterator[bool]:
+def founding_database(
+    project: Project, database: Database, *, verb: str, in_use: bool = False, reporter: Reporter
+) -> Iterator[bool]:
     """A database that exists and that no project has yet, and whether it was created; dropped again on a failure.
 
-    With version tracking, its lock is held meanwhile; without, it is only looked at.
+    With version tracking, its lock is held meanwhile; without, it is only looked at. One that is to be in use already
+    is not created, and must hold something.
     """
     if not project.settings.devel:
         with database.administer() as admin:
@@ -85,6 +90,8 @@ def founding_database(project: Project, database: Database, *, verb: str, report
         state.require_development(database.name, verb)
     with locked_database(database, verb, wait=project.settings.lock_wait, reporter=reporter) as admin:
         created = not database_exists(admin, database.name)
+        if in_use:
+            _require_in_use(database, exists=not created)
         if created:
             create_database(admin, database.name)
         try:
@@ -99,16 +106,25 @@ def founding_database(project: Project, database: Database, *, verb: str, report
             raise
 
 
-def write_founding_release(project: Project, database: Database) -> tuple[str, ...]:
-    """Write the package, and with version tracking the schema and the sealed manifest of 0.0.0; what was written."""
+def write_founding_release(project: Project, database: Database, version: Version = ORIGIN_VERSION) -> tuple[str, ...]:
+    """Write the package, and with version tracking the first release's schema and sealed manifest; what was written."""
     devel = project.settings.devel
-    package = synchronise_database(project, database, ORIGIN_VERSION if devel else None, anew=True)
+    package = synchronise_database(project, database, version if devel else None, anew=True)
     written = [path.relative_to(project.root).as_posix() for path in package.written]
     init = project.package_folder / "__init__.py"
     if init.exists() and init not in package.written:
         written.append(init.relative_to(project.root).as_posix())
     if not devel:
         return tuple(written)
+    texts = founding_texts(project, database, version, ORIGIN_MESSAGE)
+    for path, text in texts.items():
+        (project.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (project.root / path).write_text(text, "utf-8")
+    return (*written, *texts)
+
+
+def founding_texts(project: Project, database: Database, version: Version, message: str) -> dict[str, str]:
+    """Path -> text of the schema and the sealed manifest of a first release."""
     with database.connect() as connection:
         fingerprint = read_catalog(connection).fingerprint
     with database.administer() as admin:
@@ -118,26 +134,40 @@ def write_founding_release(project: Project, database: Database) -> tuple[str, .
             programs=programs_folder(project),
             reference_data=project.settings.reference_data,
         )
-    manifest = Manifest(ORIGIN_VERSION, ORIGIN_MESSAGE, None, hop_version(), fingerprint=fingerprint)
-    texts = {
-        project.schema_path(ORIGIN_VERSION): schema,
-        f"Patches/{ORIGIN_VERSION.folder}/{MANIFEST_NAME}": str(manifest),
+    manifest = Manifest(version, message, None, hop_version(), fingerprint=fingerprint)
+    return {
+        project.schema_path(version): schema,
+        f"Patches/{version.folder}/{MANIFEST_NAME}": str(manifest),
     }
-    for path, text in texts.items():
-        (project.root / path).parent.mkdir(parents=True, exist_ok=True)
-        (project.root / path).write_text(text, "utf-8")
-    return (*written, *texts)
 
 
-def begin_history(repository: Repository, database: Database, commit: str, reporter: Reporter) -> None:
-    """Begin the database's registry at 0.0.0 and tag the first commit; the tag goes if the registry cannot be made."""
-    tag = repository.write_tag(str(ORIGIN_VERSION), commit, f"Release {ORIGIN_VERSION}: {ORIGIN_MESSAGE}")
-    name = tag_ref(str(ORIGIN_VERSION))
+def history_notes(database: Database) -> tuple[str, ...]:
+    """What a person has to know about other tools that have managed a database."""
+    with database.connect() as connection:
+        histories = read_histories(connection)
+    return tuple(
+        f"{one.name} has noted {one.migrations} migrations in {one.table}: they are part of the first release; hop "
+        f"releases what changes from now on, so take {one.name} out of what deploys"
+        for one in histories
+    )
+
+
+def begin_history(
+    repository: Repository,
+    database: Database,
+    commit: str,
+    reporter: Reporter,
+    version: Version = ORIGIN_VERSION,
+) -> None:
+    """Begin the registry at the first release and tag its commit; the tag goes if the registry cannot be made."""
+    tag = repository.write_tag(str(version), commit, f"Release {version}: {ORIGIN_MESSAGE}")
+    name = tag_ref(str(version))
     repository.update_refs({name: (None, tag)}, "begin")
     try:
         found_registry(
             database,
             None,
+            version=version,
             message=ORIGIN_MESSAGE,
             commit=commit,
             author=repository.author(commit),
@@ -146,6 +176,16 @@ def begin_history(repository: Repository, database: Database, commit: str, repor
     except BaseException:
         repository.update_refs({name: (tag, None)}, "begin undone")
         raise
+
+
+def _require_in_use(database: Database, *, exists: bool) -> None:
+    """Raises DatabaseError if there is no such database, StateError if it is empty: a mistake in its URL, then."""
+    hint = "check the database's URL; without --baseline, hop init --devel begins with an empty database"
+    if not exists:
+        raise DatabaseError(f"there is no database {database.name} on {database.shown}; nothing was changed", hint=hint)
+    with database.connect() as connection:
+        if not has_user_objects(connection):
+            raise StateError(f"database {database.name} is empty; --baseline changed nothing", hint=hint)
 
 
 def _require_free(database: Database) -> None:

@@ -23,6 +23,7 @@ from hop_tasks.workflows.refusals import (
     require_known_release,
     require_none_skipped,
     require_released,
+    require_since_adoption,
     require_successor,
     require_tags_unmoved,
 )
@@ -37,24 +38,19 @@ class Gap:
     Attributes:
         current: the release it is at; None if it is empty, or to be baselined.
         declared: the release it is to be declared to be at.
-        begin: the release whose schema file it is to begin with.
+        start: the release that the missing ones come on top of; an empty database begins with its schema file.
         missing: the releases that it lacks, in order.
     """
 
     current: Version | None
     declared: Version | None
-    begin: Version | None
+    start: Version
     missing: tuple[CheckedRelease, ...]
 
     @property
     def is_empty(self) -> bool:
         """Whether the database has nothing at all yet."""
         return self.current is None and self.declared is None
-
-    @property
-    def start(self) -> Version:
-        """The release that the missing ones come on top of."""
-        return self.declared or self.current or self.begin or ORIGIN_VERSION
 
     @property
     def exists(self) -> bool:
@@ -74,9 +70,10 @@ def find_gap(
     found = _read_database(workspace)
     known = KnownReleases.read(workspace.repository, workspace.project.settings.main_branch)
     current = _current_release(workspace, known, found, declared, begin)
-    missing = _missing_releases(workspace, known, reader, current, declared, target, begin)
+    start = declared or current or begin or _first_release(known, reader)
+    missing = _missing_releases(workspace, known, reader, start, current, target, begin)
     require_begun_first(workspace, reader, missing, found.begun)
-    return Gap(current, declared, begin, missing)
+    return Gap(current, declared, start, missing)
 
 
 def _current_release(
@@ -99,6 +96,7 @@ def _current_release(
             hint="hop upgrade, or name an empty database in HOP_DATABASE_URL",
         )
     if at is not None:
+        require_since_adoption(known, database.name, at)
         if not state.production:
             require_same_project(workspace.repository, database.name, state)
             raise ModeError(
@@ -170,21 +168,33 @@ def _require_unregistered(database: Database, state: RegistryState, declared: Ve
         raise StateError(f"database {database.name} is empty; --baseline {declared} was refused", hint="hop upgrade")
 
 
+def _first_release(known: KnownReleases, reader: ReleaseReader) -> Version:
+    """The release with which hop took the project's database over, which an empty database begins with.
+
+    Raises StateError, or RepositoryError in a shallow clone, if its tag is missing here.
+    """
+    lowest = known.adopted or min(known.commits, default=None)
+    base = ORIGIN_VERSION if lowest is None else reader.manifest(lowest).base
+    if lowest is not None and base is None:
+        return lowest
+    raise known.refusal(StateError(f"there is no release {base}; nothing was changed", hint="git fetch --tags origin"))
+
+
 def _missing_releases(
     workspace: Workspace,
     known: KnownReleases,
     reader: ReleaseReader,
+    at: Version,
     current: Version | None,
-    declared: Version | None,
     target: Version | None,
     schema: Version | None,
 ) -> tuple[CheckedRelease, ...]:
-    """The releases above the one that the database is at, is declared to be at or begins with, up to the target.
+    """The releases above `at`, which the database is at, is declared to be at or begins with, up to the target.
 
     Raises StrayTagError, SealError, IncompleteError or SkippedError for releases that must not be deployed.
     """
     name = workspace.database.name
-    at = declared or current or schema or ORIGIN_VERSION
+    require_since_adoption(known, name, at)
     for version in (at, target):
         if version is not None and version not in known.commits:
             raise known.refusal(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from hop_tasks.database.locks import locked
 from hop_tasks.database.sessions import end_orphans
 from hop_tasks.errors import DatabaseError, LockedError, StateError
-from hop_tasks.repository import tag_ref
 from hop_tasks.templates import (
     copy_for_tests,
     create_for_tests,
@@ -15,11 +14,11 @@ from hop_tasks.templates import (
     prune_templates,
     template_name,
 )
-from hop_tasks.versions import ORIGIN_VERSION, Version
+from hop_tasks.versions import Version
 from hop_tasks.workflows.apply import merged_base, read_work_tree
-from hop_tasks.workflows.bases import lineage_of
+from hop_tasks.workflows.bases import buildable_lineage, found_first_release, lineage_of
 from hop_tasks.workflows.benches import VERB, Bench
-from hop_tasks.workflows.deploying import deployer, found_registry
+from hop_tasks.workflows.deploying import deployer
 from hop_tasks.workflows.manner import Manner
 from hop_tasks.workflows.reading import ReleaseReader, release_reader
 from hop_tasks.workflows.recipes import Recipe, current_version, recipe_of
@@ -117,18 +116,11 @@ def _make_locked(bench: Bench, reader: ReleaseReader, recipe: Recipe) -> bool:
 def _bring_to(bench: Bench, reader: ReleaseReader, made: str, recipe: Recipe) -> None:
     """Bring the copy of the source, or an empty database, to the release."""
     workspace = bench.workspace
-    database, repository = workspace.database.beside(made), workspace.repository
-    at = ORIGIN_VERSION if recipe.source is None else recipe.source.version
-    if recipe.source is None:
-        origin = tag_ref(str(ORIGIN_VERSION))
-        found_registry(
-            database,
-            reader.schema(ORIGIN_VERSION, workspace.project.schema_path(ORIGIN_VERSION)),
-            message="built from the schema",
-            commit=repository.resolve(origin),
-            author=repository.author(origin),
-            reporter=workspace.reporter,
-        )
+    if recipe.source is not None:
+        at = recipe.source.version
+    else:
+        at = buildable_lineage(reader, recipe.base)[0]
+        found_first_release(workspace, workspace.database.beside(made), reader, at)
     deploy_between(bench, reader, made, at, recipe.version)
 
 

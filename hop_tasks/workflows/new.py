@@ -17,6 +17,7 @@ from hop_tasks.workflows.founding import (
     Founded,
     begin_history,
     founding_database,
+    history_notes,
     meant_database,
     stored_url,
     write_founding_release,
@@ -57,6 +58,7 @@ def create_project(
     package = check_package_name(package if package is not None else package_for(name))
     root = Path(folder or Path.cwd()).resolve() / name
     kept_url, had_password = stored_url(url, name)
+    notes: tuple[str, ...] = (PASSWORD_NOTE,) if had_password else ()
     files = new_files(HopTable(name, package, devel, kept_url, generator=generator))
     with _new_folder(root):
         for path, text in files.items():
@@ -75,9 +77,9 @@ def create_project(
             written = (*files, *write_founding_release(project, database))
             commit = None
             if repository is not None:
+                notes += history_notes(database)
                 commit = repository.commit_files(written, f"Begin {name} at 0.0.0\n")
                 begin_history(repository, database, commit, reporter)
-    notes = (PASSWORD_NOTE,) if had_password else ()
     return Founded(project, database.shown, created, tuple(sorted(written)), commit, notes)
 
 

@@ -91,7 +91,7 @@ def plan_upgrade(
     repository = workspace.repository
     origin = Origin.find(repository) if fetch else None
     unfetched = () if origin is None else _unfetched(repository, origin)
-    gap = Gap(None, declared, begin, ())
+    gap = Gap(None, declared, begin or ORIGIN_VERSION, ())
     unknown: str | None = None
     planned: tuple[PlannedRelease, ...] = ()
     with release_reader(repository) as reader:
@@ -110,7 +110,7 @@ def plan_upgrade(
         gap.declared,
         planned,
         unfetched,
-        gap.begin or ORIGIN_VERSION,
+        gap.start,
         unknown,
     )
 

@@ -6,9 +6,11 @@ import json
 import re
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from hop_tasks.errors import ProjectError
 from hop_tasks.names import MAIN_BRANCH, distribution_for
+from hop_tasks.project import SETTINGS_FILE
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,15 @@ def patch_folder_files() -> dict[str, str]:
         "Patches/pre/.gitkeep": "",
         "Patches/post/.gitkeep": "",
     }
+
+
+def read_settings_text(root: Path) -> str | None:
+    """The text of a folder's pyproject.toml, with line ends as they are; None if there is none. Raises ProjectError."""
+    path = root / SETTINGS_FILE
+    try:
+        return path.read_bytes().decode("utf-8") if path.exists() else None
+    except UnicodeDecodeError as error:
+        raise ProjectError(f"{SETTINGS_FILE} is not UTF-8; nothing was changed", hint=f"correct {path}") from error
 
 
 def with_table(pyproject: str | None, table: HopTable) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hop_tasks.checkpoints import checkpoint
 from hop_tasks.errors import RepositoryError
-from hop_tasks.names import release_branch
+from hop_tasks.names import baseline_tag, release_branch
 from hop_tasks.repository import Origin, Repository, branch_refspec, head_ref, tag_ref
 from hop_tasks.versions import Version
 
@@ -83,7 +83,10 @@ def push_release(
     Raises RepositoryError if origin refuses.
     """
     branch, refs, known = release_branch(version), repository.refs(), origin.look()
-    unpushed = [tag_ref(str(one)) for one in refs.released if one != version and str(one) not in known.tags]
+    tags = [str(one) for one in refs.released if one != version]
+    if refs.adopted is not None and baseline_tag(refs.adopted) in refs.tags:
+        tags.append(baseline_tag(refs.adopted))
+    unpushed = [tag_ref(tag) for tag in tags if tag not in known.tags]
     refspecs = [
         branch_refspec(commit, main),
         f"{tag_object}:{tag_ref(str(version))}",

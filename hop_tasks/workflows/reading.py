@@ -12,6 +12,7 @@ from pathlib import Path
 
 from hop_tasks.errors import IncompleteError, SealError
 from hop_tasks.manifest import MANIFEST_NAME, Manifest
+from hop_tasks.names import baseline_tag
 from hop_tasks.repository import (
     CommitFolders,
     ObjectReader,
@@ -22,7 +23,7 @@ from hop_tasks.repository import (
     tag_ref,
 )
 from hop_tasks.scripts import CheckedScripts, PatchFile, ReleaseScripts, check_scripts, order_files, patch_folders
-from hop_tasks.versions import ORIGIN_VERSION, Version
+from hop_tasks.versions import Version
 
 
 @dataclass(frozen=True)
@@ -124,13 +125,26 @@ class ReleaseReader:
 
     def manifest(self, version: Version) -> Manifest:
         """The manifest of a released version. Raises IncompleteError if there is none."""
+        return self._manifest(version)[1]
+
+    def _manifest(self, version: Version) -> tuple[str, Manifest]:
+        """The manifest, and the ref at which it is: that of the baseline for the one at which hop took over."""
         path = f"{patch_folders(version)[1]}/{MANIFEST_NAME}"
         found = self._objects.read(f"{tag_ref(str(version))}:{path}")
-        return _manifest(version, path, found[2] if found else None)
+        if found is None or not _manifest(version, path, found[2]).sealed:
+            baseline = tag_ref(baseline_tag(version))
+            adopted = self._objects.read(f"{baseline}:{path}")
+            if adopted is not None:
+                return baseline, _manifest(version, path, adopted[2])
+        return tag_ref(str(version)), _manifest(version, path, found[2] if found else None)
+
+    def is_first(self, version: Version) -> bool:
+        """Whether a released version is the one with which hop took the database over. Raises as `manifest` does."""
+        return self.manifest(version).is_first
 
     def schema(self, version: Version, path: str) -> PatchFile:
         """The schema file of a released version. Raises IncompleteError if there is none."""
-        found = self._objects.read(f"{tag_ref(str(version))}:{path}")
+        found = self._objects.read(f"{self._manifest(version)[0]}:{path}")
         if found is None:
             raise IncompleteError(
                 f"there is no {path} at tag {version}, which an empty database begins with; nothing was changed",
@@ -191,7 +205,7 @@ def _require_sealed(version: Version, manifest: Manifest, scripts: ReleaseScript
             hint=f"git tag -d {version}, if it was made by mistake; hop release makes the tag",
         )
     sealed, found = manifest.checksums, scripts.checksums
-    if version == ORIGIN_VERSION:
+    if manifest.is_first:
         return
     where = patch_folders(version)[1]
     missing = sorted(path for path in sealed if path not in found)

@@ -42,7 +42,7 @@ class Recipe:
     Attributes:
         version: the release.
         base: the released version that it starts from; itself if it is released.
-        source: the snapshot of the highest release up to there; None if all is made from the schema of 0.0.0.
+        source: the snapshot of the highest release up to there; None if all is made from the first release's schema.
         key: a hash over all that the state depends on.
     """
 

@@ -30,19 +30,22 @@ class KnownReleases:
         main: the name of the main branch.
         commits: released version -> the commit of its tag, lowest first.
         tips: the commits of the main branch, here and as last seen at origin; none if that branch is not here.
+        adopted: the release of another tool at which hop took the project over; None for a project of hop's own.
     """
 
     repository: Repository
     main: str
     commits: Mapping[Version, str]
     tips: frozenset[str]
+    adopted: Version | None = None
 
     @classmethod
     def read(cls, repository: Repository, main: str) -> KnownReleases:
         """The releases of a repository, by its tags and by its main branch here and as last seen at origin."""
         refs = repository.refs()
         tips = frozenset(commit for commit in (refs.tracking.get(main), refs.heads.get(main)) if commit)
-        return cls(repository, main, {version: refs.tags[str(version)] for version in refs.released}, tips)
+        commits = {version: refs.tags[str(version)] for version in refs.released}
+        return cls(repository, main, commits, tips, refs.adopted)
 
     @cached_property
     def on_main(self) -> frozenset[Version] | None:
@@ -83,6 +86,18 @@ def require_known_release(known: KnownReleases, database: str, at: Version) -> N
             f"database {database} is at {at}, which this repository does not know; nothing was changed",
             hint="git fetch --tags origin; or check HOP_DATABASE_URL",
         )
+    )
+
+
+def require_since_adoption(known: KnownReleases, database: str, version: Version) -> None:
+    """Raises StateError for a release from before hop took the project over, which hop neither builds nor deploys."""
+    if known.adopted is None or version >= known.adopted:
+        return
+    raise StateError(
+        f"release {version} is from before {known.adopted}, at which hop took the project over from half_orm's tool: "
+        f"that tool brings database {database} to {known.adopted}; nothing was changed",
+        hint=f"in this clone, with half-orm 0.13: git switch -C {known.main} {known.adopted} && hop upgrade; then with "
+        f"hop-tasks: git pull --ff-only origin {known.main} && hop upgrade --baseline {known.adopted}",
     )
 
 

@@ -13,7 +13,7 @@ from hop_tasks.database.engines import Database
 from hop_tasks.database.statements import server_version
 from hop_tasks.errors import RepositoryError, StateError, hinting
 from hop_tasks.manifest import MANIFEST_NAME, Manifest
-from hop_tasks.names import release_branch
+from hop_tasks.names import baseline_tag, release_branch
 from hop_tasks.project import Project
 from hop_tasks.registry import read_releases
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
@@ -156,13 +156,17 @@ def _require_lowest(repository: Repository, version: Version) -> None:
 
 def _require_history_untouched(repository: Repository, base: Version) -> None:
     """The patch files of released versions stay as they were tagged."""
+    adopted = repository.refs().adopted
     with object_reader(repository.git) as objects:
         for released in repository.releases_in("HEAD"):
+            if released > base or (adopted is not None and released < adopted):
+                continue
             folder = f"Patches/{released.folder}"
-            if released <= base and objects.tree(f"{released}:{folder}") != objects.tree(f"HEAD:{folder}"):
+            tag = baseline_tag(released) if released == adopted else str(released)
+            if objects.tree(f"{tag}:{folder}") != objects.tree(f"HEAD:{folder}"):
                 raise StateError(
                     f"the files of {released}, which is released, were changed in {folder}; nothing was changed",
-                    hint=f"git restore --source={released} -- {folder}, and change it in a new release",
+                    hint=f"git restore --source={tag} -- {folder}, and change it in a new release",
                 )
 
 

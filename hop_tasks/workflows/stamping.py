@@ -28,17 +28,7 @@ def baseline_database(workspace: Workspace, admin: Connection, reader: ReleaseRe
     if version not in repository.refs().released:
         raise StateError(f"there is no release {version}; nothing was changed", hint="git fetch --tags origin")
     manifest = reader.manifest(version)
-    with database.connect() as connection:
-        found = read_catalog(connection)
-    if found.fingerprint != manifest.fingerprint:
-        # Servers of different versions spell some definitions differently, so that only a comparison on one tells.
-        difference = _released_catalog(workspace, admin, reader, version).compare(found)
-        if difference:
-            raise StateError(
-                f"database {database.name} is not at {version}: {difference.summary()}; nothing was changed",
-                hint=f"make it so by hand, or name the release that it is at; {workspace.project.schema_path(version)} "
-                f"at tag {version} is what was released",
-            )
+    require_catalog_of(workspace, admin, reader, version)
     with database.connect() as connection:
         has_release = read_state(connection).last is not None
         create_registry(connection, production=True)
@@ -55,6 +45,23 @@ def baseline_database(workspace: Workspace, admin: Connection, reader: ReleaseRe
                 update_commit(connection, known.version, str(released), repository.author(str(released)))
         connection.commit()
     workspace.reporter.step(f"database {database.name} is declared to be at {version}")
+
+
+def require_catalog_of(workspace: Workspace, admin: Connection, reader: ReleaseReader, version: Version) -> None:
+    """Raises StateError that names the differences if the database's catalog is not that of a release."""
+    database = workspace.database
+    with database.connect() as connection:
+        found = read_catalog(connection)
+    if found.fingerprint == reader.manifest(version).fingerprint:
+        return
+    # Servers of different versions spell some definitions differently, so that only a comparison on one tells.
+    difference = _released_catalog(workspace, admin, reader, version).compare(found)
+    if difference:
+        raise StateError(
+            f"database {database.name} is not at {version}: {difference.summary()}; nothing was changed",
+            hint=f"make it so by hand, or name the release that it is at; {workspace.project.schema_path(version)} "
+            f"at tag {version} is what was released",
+        )
 
 
 def _released_catalog(workspace: Workspace, admin: Connection, reader: ReleaseReader, version: Version) -> Catalog:

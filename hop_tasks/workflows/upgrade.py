@@ -59,7 +59,7 @@ def upgrade_database(
         project: the project, in a place that is production.
         to: the release to stop at.
         baseline: the release that a database without registry is at; its catalog must be that of the release.
-        schema: the release whose schema file an empty database begins with, instead of that of 0.0.0.
+        schema: the release whose schema file an empty database begins with, instead of that of the first one.
         fetch: fetch from origin first, which must then answer, if there is one.
         terminate_blockers: end sessions that are idle in transaction and hold a lock that a release waits for.
         interrupted_step: `X.Y.Z/N=done` or `X.Y.Z/N=repeat`, for a step where the server cannot tell.

@@ -97,6 +97,13 @@ PUBLISHING = (
     "publish.before_branch",
     "publish.after_branch",
 )
+ADOPTING = (
+    "adopt.before_tag",
+    "adopt.after_tag",
+    "adopt.after_commit",
+    "adopt.before_registry",
+    "adopt.after_registry",
+)
 
 TAKING = ("spare.before_take", "spare.after_take")
 MAKING = (
@@ -136,6 +143,7 @@ SCENARIOS = (
     Scenario("undo", ("undo",), places.ready, SWAPPING, once=True),
     Scenario("prepare", ("prepare", "-l", "patch", "-m", "next", "--push"), places.idle, PREPARING, once=True),
     Scenario("release", ("release", "--push"), places.ready, PUBLISHING, once=True),
+    Scenario("adopt", ("init", "--devel"), places.half_orms, ADOPTING, once=True),
 )
 
 

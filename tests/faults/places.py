@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from tests.playground import Playground
-from tests.workflows.shelf import Shelf, applied, clone, database_of, maintain, published, release_here, with_origin
+from tests.workflows.shelf import (
+    SCHEMA,
+    Shelf,
+    applied,
+    clone,
+    database_of,
+    maintain,
+    published,
+    release_here,
+    with_origin,
+)
 from tests.workflows.sparing import sparing
 
 DATES = {"GIT_AUTHOR_DATE": "2026-01-02T03:04:05Z", "GIT_COMMITTER_DATE": "2026-01-02T03:04:05Z"}
@@ -15,6 +25,35 @@ STEPS = {
     "04_note.sql": "ALTER TABLE product ADD COLUMN note text;\nUPDATE product SET note = 'dear' WHERE price > 100;\n",
 }
 """A release that is four steps, one of which must not be done twice."""
+
+HALF_ORMS_REGISTRY = """
+CREATE SCHEMA half_orm_meta;
+CREATE TABLE half_orm_meta.database (id text PRIMARY KEY, name text NOT NULL, description text);
+CREATE TABLE half_orm_meta.hop_release (
+    major integer, minor integer, patch integer, pre_release text DEFAULT '', pre_release_num text DEFAULT '',
+    date date DEFAULT CURRENT_DATE, "time" time(0) with time zone DEFAULT CURRENT_TIME, changelog text, commit text,
+    dbid text REFERENCES half_orm_meta.database (id) ON UPDATE CASCADE, hop_release text,
+    PRIMARY KEY (major, minor, patch, pre_release, pre_release_num)
+);
+INSERT INTO half_orm_meta.hop_release (major, minor, patch) VALUES (0, 0, 0), (0, 0, 1);
+"""
+
+
+def half_orms(shelf: Shelf, play: Playground) -> Playground:
+    """A project at 0.0.1 as half_orm's tool leaves one; tests/adoption has one that it made itself."""
+    maintain(play, f"CREATE DATABASE {database_of(play)}")
+    play.sql(SCHEMA)
+    play.sql(HALF_ORMS_REGISTRY)
+    (play.folder / "shop").mkdir()
+    place = play.inside("shop").with_variables(**DATES)
+    place.git("init", "--quiet", "--initial-branch=hop_main")
+    place.write(".hop/config", "[halfORM]\npackage_name = shop\nhop_version = 0.1.0a22\ndevel = True\n")
+    place.write(".hop/CHANGELOG", "0.1.0a22\t0.0.0\tInitial\t\n0.1.0a22\t0.0.1\t0000000\t\n")
+    place.write("Patches/0/0/1/MANIFEST.json", '{"hop_version": "0.1.0a22", "changelog_msg": "products"}')
+    place.write("shop/__init__.py", "")
+    place.commit()
+    place.git("tag", "-a", "0.0.1", "-m", "0.0.1")
+    return with_origin(place)
 
 
 def releases(shelf: Shelf, play: Playground) -> Playground:

