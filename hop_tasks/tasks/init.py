@@ -102,5 +102,5 @@ def _rows(plan: AdoptionPlan) -> list[tuple[str, str]]:
         ("one commit", "\n".join([*plan.files, f"without {plan.removed}"])),
         ("tagged", str(plan.tag)),
         ("registry", "is completed in one transaction, its rows stay, and says that the database is development"),
-        ("package", f"{plan.project.settings.package} stays as it is"),
+        ("package", f"{plan.project.settings.package} stays; hop apply writes it, but for what is between markers"),
     ]

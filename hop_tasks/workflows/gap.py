@@ -173,7 +173,8 @@ def _first_release(known: KnownReleases, reader: ReleaseReader) -> Version:
 
     Raises StateError, or RepositoryError in a shallow clone, if its tag is missing here.
     """
-    lowest = known.adopted or min(known.commits, default=None)
+    released = [version for version in known.commits if known.on_main is None or version in known.on_main]
+    lowest = known.adopted or min(released, default=None)
     base = ORIGIN_VERSION if lowest is None else reader.manifest(lowest).base
     if lowest is not None and base is None:
         return lowest

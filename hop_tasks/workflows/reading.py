@@ -130,13 +130,15 @@ class ReleaseReader:
     def _manifest(self, version: Version) -> tuple[str, Manifest]:
         """The manifest, and the ref at which it is: that of the baseline for the one at which hop took over."""
         path = f"{patch_folders(version)[1]}/{MANIFEST_NAME}"
-        found = self._objects.read(f"{tag_ref(str(version))}:{path}")
-        if found is None or not _manifest(version, path, found[2]).sealed:
-            baseline = tag_ref(baseline_tag(version))
-            adopted = self._objects.read(f"{baseline}:{path}")
-            if adopted is not None:
-                return baseline, _manifest(version, path, adopted[2])
-        return tag_ref(str(version)), _manifest(version, path, found[2] if found else None)
+        tag, baseline = tag_ref(str(version)), tag_ref(baseline_tag(version))
+        found = self._objects.read(f"{tag}:{path}")
+        manifest = None if found is None else _manifest(version, path, found[2])
+        if manifest is not None and manifest.sealed:
+            return tag, manifest
+        adopted = self._objects.read(f"{baseline}:{path}")
+        if adopted is not None:
+            return baseline, _manifest(version, path, adopted[2])
+        return tag, manifest or _manifest(version, path, None)
 
     def is_first(self, version: Version) -> bool:
         """Whether a released version is the one with which hop took the database over. Raises as `manifest` does."""

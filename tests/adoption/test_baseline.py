@@ -13,12 +13,16 @@ from hop_tasks import (
     apply_release,
     initialise_project,
     next_releases,
+    open_bench,
     plan_upgrade,
+    prepare_test_database,
     read_status,
     restore_database,
     undo_release,
     upgrade_database,
 )
+from hop_tasks.repository import Repository
+from hop_tasks.workflows.settled import settled_release
 from tests.playground import Playground
 from tests.workflows.calling import project_of, refused
 from tests.workflows.shelf import (
@@ -114,6 +118,13 @@ class TestDevelopment:
         place.hop("apply").succeeds()
         assert place.releases() == [FIRST, "2.3.1", "2.3.2", "2.3.3"]
 
+    def test_databases_for_tests_are_built_from_it(
+        self, shelf: Shelf, play: Playground, other_database: Callable[[], str]
+    ) -> None:
+        place = replace(clone(shelf.copy(continued, play), "colleague"), url=other_database())
+        with project_of(place) as project, open_bench(project) as bench, prepare_test_database(bench) as database:
+            assert place.releases(database.dsn) == [FIRST, "2.3.1", "2.3.2"]
+
 
 class TestProduction:
     @pytest.fixture
@@ -130,8 +141,9 @@ class TestProduction:
                 ["2.3.1", "2.3.2"],
             )
             upgraded = upgrade_database(project)
+            settled = settled_release(project, Repository.open(project.root).refs())
         assert (upgraded.before, str(upgraded.after)) == (None, "2.3.2")
-        assert place.releases() == [FIRST, "2.3.1", "2.3.2"]
+        assert (str(settled), place.releases()) == ("2.3.2", [FIRST, "2.3.1", "2.3.2"])
 
     def test_one_of_the_same_schema_is_declared_after_a_proof_and_restored(self, place: Playground) -> None:
         maintain(place, f"CREATE DATABASE {database_of(place)}")
@@ -143,6 +155,8 @@ class TestProduction:
         place.sql("DROP TABLE odd")
         place.hop("upgrade", "--baseline", FIRST).succeeds()
         assert place.releases() == [FIRST, "2.3.1", "2.3.2"]
+        with project_of(place) as project:
+            assert str(settled_release(project, Repository.open(project.root).refs())) == "2.3.2"
         place.hop("restore", FIRST).succeeds()
         assert place.sql("SELECT sum(price) FROM product") == [(140,)]
         assert place.releases() == [FIRST]

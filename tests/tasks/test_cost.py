@@ -152,4 +152,4 @@ class TestApply:
         place = shelf.copy(applied, play)
         place.write("Patches/0/0/1/02_order.sql", "CREATE TABLE placed_order (id integer PRIMARY KEY);\n")
         assert "sqlacodegen" in from_elsewhere(loaded_by(place, "apply"))
-        assert "t_placed_order" in place.read("shop/tables.py")
+        assert "t_placed_order" in place.read("shop/tables/public.py")
