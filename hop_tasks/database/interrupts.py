@@ -45,6 +45,7 @@ class Interrupts:
         self.announced = announced
         self._second_ends = second_ends
         self._arrived = 0
+        self._untold = [True]
         self._handled = threading.Event()
         self._puts_off = False
         self._put_off: int | None = None
@@ -57,6 +58,7 @@ class Interrupts:
         if self._handled.is_set():
             end_at_once(number)
         self.number = self.number or number
+        self._announce(number)
         self._handled.set()
         raise _exception(number)
 
@@ -65,12 +67,18 @@ class Interrupts:
         self._arrived += 1
         self.number = self.number or number
         if self._arrived == 1:
-            if self._second_ends and self.announced:
-                _say(f"  {signal.Signals(number).name}: cancelling what runs; a second one ends hop at once")
+            self._announce(number)
             # In a thread of its own: the server that is asked may not answer.
             threading.Thread(target=self._cancel, name="hop-cancel", daemon=True).start()
         elif self._second_ends:
             end_at_once(number)
+
+    def _announce(self, number: int) -> None:
+        """Say what the first signal does: once, by whoever comes first, the watching thread or Python's handler."""
+        with contextlib.suppress(IndexError):
+            self._untold.pop()  # one step, which no signal and no other thread comes between
+            if self._second_ends and self.announced:
+                _say(f"  {signal.Signals(number).name}: cancelling what runs; a second one ends hop at once")
 
     @contextmanager
     def put_off(self) -> Iterator[None]:

@@ -38,12 +38,28 @@ def commit(connection: Connection) -> bool:
     """Commit; False if the server rolled back instead, since a statement had failed. Raises the driver's errors."""
     raw = driver_connection(connection)
     done = True
-    if raw.autocommit:
-        with raw.cursor() as cursor:
-            cursor.execute("COMMIT")
-            done = cursor.statusmessage == "COMMIT"
-    connection.commit()
+    with _given_up_if_lost(connection, raw):
+        if raw.autocommit:
+            with raw.cursor() as cursor:
+                cursor.execute("COMMIT")
+                done = cursor.statusmessage == "COMMIT"
+        connection.commit()
     return done
+
+
+def rollback(connection: Connection) -> None:
+    """Roll back what was not committed, and wait until that is done; a lost connection raises the driver's errors."""
+    from psycopg2.extensions import TRANSACTION_STATUS_INERROR, TRANSACTION_STATUS_INTRANS
+
+    if connection.invalidated:
+        connection.rollback()
+        return
+    raw = driver_connection(connection)
+    with _given_up_if_lost(connection, raw):
+        if raw.autocommit and raw.info.transaction_status in (TRANSACTION_STATUS_INERROR, TRANSACTION_STATUS_INTRANS):
+            with raw.cursor() as cursor:
+                cursor.execute("ROLLBACK")
+        connection.rollback()
 
 
 def is_over(connection: DriverConnection) -> bool:
@@ -56,15 +72,14 @@ def is_over(connection: DriverConnection) -> bool:
     return not connection.closed and connection.info.transaction_status == TRANSACTION_STATUS_IDLE
 
 
-def rollback(connection: Connection) -> None:
-    """Roll back what was not committed, and wait until that is done; a lost connection raises the driver's errors."""
-    from psycopg2.extensions import TRANSACTION_STATUS_INERROR, TRANSACTION_STATUS_INTRANS
-
-    raw = driver_connection(connection)
-    if raw.autocommit and raw.info.transaction_status in (TRANSACTION_STATUS_INTRANS, TRANSACTION_STATUS_INERROR):
-        with raw.cursor() as cursor:
-            cursor.execute("ROLLBACK")
-    connection.rollback()
+@contextmanager
+def _given_up_if_lost(connection: Connection, raw: DriverConnection) -> Iterator[None]:
+    """SQLAlchemy learns from the body that the connection is lost, and does not try to put it in order."""
+    try:
+        yield
+    finally:
+        if not is_over(raw) and not connection.invalidated:
+            connection.invalidate()
 
 
 @contextmanager
