@@ -193,8 +193,10 @@ class _Namer(ExpressionRenderer):
         plain = identifier(name)
         if not plain[:1].isalpha():
             plain = f"r_{plain.lstrip('_')}"
+        if keyword.iskeyword(plain) or is_taken(plain, pydantic=self.pydantic):
+            plain = f"r_{plain}"
         taken = {*local_names}
-        while plain in taken or is_taken(plain, pydantic=self.pydantic) or keyword.iskeyword(plain):
+        while plain in taken:
             plain += "_"
         return plain
 
