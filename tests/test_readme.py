@@ -18,6 +18,7 @@ import pytest
 from hop_tasks import Project, apply_release, create_project, prepare_release, release_prepared
 from hop_tasks.database import embedded
 from hop_tasks.errors import HopError
+from hop_tasks.package import GENERATORS
 from hop_tasks.settings import PARSERS
 from hop_tasks.tasks.collection import namespace
 from tests.playground import SCRIPTS, Playground
@@ -146,6 +147,31 @@ def test_tasks_with_a_step_of_its_own(project: Playground) -> None:
     done = project.invoke("hotfix", "vat", "CREATE TABLE vat (rate numeric)").succeeds()
     assert "released 0.0.1 as " in done.out
     assert project.releases() == ["0.0.0", "0.0.1"]
+
+
+def test_a_probe_of_readiness(project: Playground) -> None:
+    project.write("ready.py", block("recipe: ready.py"))
+    place = project.with_variables(DATABASE_URL=project.url.replace("postgresql:", "postgresql+psycopg2:"))
+    said = place.run(sys.executable, "ready.py").succeeds().out
+    assert said == "equal: the database is at 0.0.0, the code was made for 0.0.0\n"
+    project.sql("INSERT INTO half_orm_meta.hop_release (major, minor, patch) VALUES (0, 1, 0)")
+    done = place.run(sys.executable, "ready.py")
+    assert (done.code, done.out.split(":")[0]) == (1, "code behind")
+
+
+def test_a_generator_of_its_own(project: Playground) -> None:
+    project.write("generating.py", block("recipe: generating.py"))
+    project.write("pyproject.toml", project.read("pyproject.toml") + 'generator = "generating:tables_and_names"\n')
+    project.sql("CREATE TABLE product (id integer)")
+    assert "wrote shop/names.py" in project.hop("sync-package").succeeds().out
+    code = "from shop.names import NAMES; from shop.tables import t_product; print(*NAMES, t_product.schema)"
+    assert project.run(sys.executable, "-c", code).succeeds().out == "product public\n"
+
+
+def test_every_generator_is_documented() -> None:
+    table = README[README.index("### The package") : README.index("### Schema files")]
+    for name in GENERATORS:
+        assert f"`{name}`" in table.split("There is a module")[0], name
 
 
 def test_recipe_for_nox(project: Playground) -> None:

@@ -27,7 +27,8 @@ from hop_tasks.package.variables import attribute_names
 if TYPE_CHECKING:
     from sqlalchemy import Connection, ForeignKeyConstraint, MetaData, Table
 
-NOT_AS_PARAMETERS = frozenset({"self", "kwargs"})
+NOT_AS_PARAMETERS = frozenset({"self", "kwargs", "super"})
+"""Columns that a constructor takes without naming them, for it needs these names itself."""
 
 
 def generate_half_orm(connection: Connection) -> Mapping[str, str]:

@@ -12,18 +12,17 @@ from sqlalchemy.dialects.postgresql.ranges import AbstractSingleRange
 from sqlalchemy.types import JSON as GenericJSON
 from sqlalchemy.types import TypeEngine
 
-from hop_tasks.package.relationships import leads_forth, overlapping
-from hop_tasks.package.rendering import (
+from hop_tasks.package.expressions import (
     POSTGRESQL,
     ColumnAttribute,
     Model,
     ModelClass,
-    ModuleRenderer,
     RelationshipAttribute,
     RelationshipType,
     render_callable,
-    table_options,
 )
+from hop_tasks.package.relationships import leads_forth, overlapping
+from hop_tasks.package.rendering import ModuleRenderer, table_options
 
 READ_AS_TEXT = (MONEY, TSQUERY, TSVECTOR)
 """Types of PostgreSQL that the drivers read and write as text, of which SQLAlchemy does not say so."""
@@ -150,11 +149,11 @@ class ModelRenderer(ModuleRenderer):
             parts += [f"    {r.name}: {self._render_relation(r)}" for r in model.relationships]
         return "\n".join([heads[self.style], *parts])
 
-    def _render_type(self, kind: TypeEngine[Any]) -> str:
+    def render_type(self, kind: TypeEngine[Any]) -> str:
         if isinstance(kind, JSON):
             # A constructor sets what is not given to None, which means that nothing is there, not a null of JSON.
             return f"{self.use_class(type(kind))}(none_as_null=True)"
-        return super()._render_type(kind)
+        return super().render_type(kind)
 
     def _table_args(self, model: ModelClass) -> str:
         parts = self.render_table_parts(model.table)

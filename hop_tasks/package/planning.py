@@ -58,7 +58,7 @@ def make_plan(folder: Path, texts: Mapping[str, str], generator: str) -> Plan:
         content, problem = _content(relative, text, there)
         if problem:
             problems.append((path, problem))
-        elif content == there:
+        elif there is not None and _same_lines(content, there):
             unchanged.append(path)
         else:
             plan[path] = content
@@ -157,6 +157,11 @@ def _content(relative: PurePosixPath, text: str, there: bytes | None) -> tuple[b
     if any(part.strip() for part in kept):
         return there, "would be overwritten with your code between its markers"
     return new, ""
+
+
+def _same_lines(content: bytes, there: bytes) -> bool:
+    """Whether they differ in nothing but line ends, which Git may change."""
+    return content.replace(b"\r\n", b"\n") == there.replace(b"\r\n", b"\n")
 
 
 def _missing_modules(folder: Path, relative: PurePosixPath, wanted: Mapping[PurePosixPath, str]) -> Iterator[Path]:

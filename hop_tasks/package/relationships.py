@@ -13,15 +13,15 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, ForeignKeyConstraint, PrimaryKeyConstraint, Table, UniqueConstraint
 
-from hop_tasks.package.rendering import (
+from hop_tasks.package.expressions import (
     ColumnAttribute,
+    ExpressionRenderer,
     Model,
     ModelClass,
-    ModuleRenderer,
     RelationshipAttribute,
     RelationshipType,
-    foreign_keys,
 )
+from hop_tasks.package.rendering import foreign_keys
 from hop_tasks.package.variables import attribute_names, class_names, identifier, variable_names
 
 EXPORTED_NAMES = frozenset({"Base", "ReleaseCheck", "ReleaseState"})
@@ -174,7 +174,7 @@ def _keys_between(one: Table, other: Table) -> list[ForeignKeyConstraint]:
     ]
 
 
-class _Namer(ModuleRenderer):
+class _Namer(ExpressionRenderer):
     """sqlacodegen's names of relationships, made identifiers that are not those of columns."""
 
     def __init__(self, connection: Connection, *, pydantic: bool) -> None:
@@ -193,8 +193,10 @@ class _Namer(ModuleRenderer):
         plain = identifier(name)
         if not plain[:1].isalpha():
             plain = f"r_{plain.lstrip('_')}"
+        if keyword.iskeyword(plain) or is_taken(plain, pydantic=self.pydantic):
+            plain = f"r_{plain}"
         taken = {*local_names}
-        while plain in taken or is_taken(plain, pydantic=self.pydantic) or keyword.iskeyword(plain):
+        while plain in taken:
             plain += "_"
         return plain
 

@@ -78,7 +78,9 @@ def attribute_names(columns: Iterable[str], taken: Callable[[str], bool]) -> dic
         if not name[0].isalpha():
             # What begins with underscores is changed by Python in a class, and private to what is built on it.
             name = f"c_{name.lstrip('_')}"
-        return f"{name}_" if taken(name) or keyword.iskeyword(name) else name
+        name = f"{name}_" if taken(name) or keyword.iskeyword(name) else name
+        # Names may be taken by how they begin, too.
+        return f"c_{name}" if taken(name) else name
 
     return {key[0]: name for key, name in _unshared(((column,) for column in columns), plain).items()}
 

@@ -13,6 +13,9 @@ from hop_tasks.errors import HopError
 if TYPE_CHECKING:
     from hop_tasks.package import Synchronised
 
+MOST_FILES = 20
+"""How many files of a package are named, one in a line."""
+
 STYLES = {"good": "green", "warning": "yellow", "bad": "red", "dim": "dim", "strong": "bold"}
 
 
@@ -57,10 +60,11 @@ def listed(items: Iterable[object], *, none: str = "none", most: int = 8) -> str
 
 def show_package(package: Synchronised, root: Path) -> None:
     """What became of the files of the package, if anything did."""
-    for path in package.written:
-        show(f"wrote {path.relative_to(root)}")
-    for path in package.removed:
-        show(f"removed {path.relative_to(root)}")
+    for verb, paths in (("wrote", package.written), ("removed", package.removed)):
+        for path in paths[:MOST_FILES]:
+            show(f"{verb} {path.relative_to(root)}")
+        if len(paths) > MOST_FILES:
+            show(f"{verb} {len(paths) - MOST_FILES} files more")
     if package.written or package.removed:
         for path in package.left:
             show(f"{path.relative_to(root)} is no longer needed, but not as hop wrote it: it was left", "warning")

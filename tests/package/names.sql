@@ -39,7 +39,12 @@ CREATE TABLE public.pydantic (
     construct text, validate text, _private text
 );
 CREATE TABLE public.half (
-    id int PRIMARY KEY, self text, kwargs text, "class" text, __hidden text, fkeys text, half_fk text, "naïve" text
+    id int PRIMARY KEY, self text, kwargs text, "class" text, __hidden text, fkeys text, half_fk text, "naïve" text,
+    super text, typing text, given text, "MODEL" text, name text, value text
+);
+CREATE TABLE public.model_kind (id int PRIMARY KEY, model_x text);
+CREATE TABLE public.uses_models (
+    id int PRIMARY KEY, kind int REFERENCES public.model_kind, class int REFERENCES "class".t, copy_id int REFERENCES public.half
 );
 CREATE TABLE public."release_check" (id int PRIMARY KEY);
 CREATE TABLE public."_" (id int PRIMARY KEY);

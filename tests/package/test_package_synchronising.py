@@ -245,7 +245,8 @@ class TestRefusing:
     def test_other_line_ends_are_no_change(self, folder: Path) -> None:
         write(folder)
         (folder / "tables.py").write_bytes((folder / "tables.py").read_bytes().replace(b"\n", b"\r\n"))
-        assert write(folder).written == (folder / "tables.py",)
+        assert write(folder).unchanged == (folder / "tables.py",)
+        assert write(folder, {"tables.py": OURS}).written == (folder / "tables.py",)
 
     def test_a_module_that_a_folder_would_hide(self, folder: Path) -> None:
         folder.mkdir(parents=True)

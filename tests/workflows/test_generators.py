@@ -148,6 +148,21 @@ def test_the_one_module_of_earlier_versions_becomes_one_for_each_schema(shelf: S
     place.with_variables(HOP_TESTS="none").hop("release").succeeds()
 
 
+def test_tracking_begins_with_the_one_module_of_earlier_versions(play: Playground) -> None:
+    maintain(play, f"CREATE DATABASE {database_of(play)}")
+    play.sql(SCHEMA)
+    earlier = Path(__file__).parents[1] / "package/earlier_tables.py.txt"
+    play.write("shop/__init__.py", "")
+    play.write("shop/tables.py", earlier.read_bytes())
+    play.git("init", "--quiet", "--initial-branch=main")
+    play.commit("as it was")
+    play.hop("init", "--devel", "--name=shop", "--generator=declarative").succeeds()
+    assert play.git("status", "--porcelain") == ""
+    files = play.git("ls-files", "shop").split()
+    assert "shop/models/workshop.py" in files and "shop/tables.py" not in files
+    assert 'generator = "declarative"' in play.read("pyproject.toml")
+
+
 class TestTwoBranches:
     """The main branch has moved on: what both have generated is no conflict, and what a person wrote is kept."""
 
