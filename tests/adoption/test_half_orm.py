@@ -184,6 +184,8 @@ class TestDevelopment:
         place.git("rebase", "--quiet", "hop_main")
         place.hop("apply").succeeds()
         assert place.releases() == [*HISTORY, "0.2.0"]
+        assert "class Bill(" in place.read("shop/workshop/bill.py")
+        assert USER_CODE in place.read("shop/public/product.py")
         with project_of(place) as project:
             assert str(undo_release(project).base) == "0.1.1"
         assert place.sql("SELECT to_regclass('workshop.bill')") == [(None,)]
@@ -245,6 +247,7 @@ class TestProduction:
         place.hop("upgrade", "--baseline", "0.1.1").fails(7, "customer", "nothing was changed")
         place.sql("ALTER TABLE customer DROP COLUMN odd")
         place.hop("upgrade", "--baseline", "0.1.1").succeeds()
+        place.hop("upgrade").succeeds()
         assert place.releases() == [*HISTORY, "0.1.2"]
         place.hop("restore", "0.1.1").succeeds()
         assert place.sql("SELECT to_jsonb(c) FROM customer c WHERE id = 7") == [({"id": 7, "name": "Grace"},)]
