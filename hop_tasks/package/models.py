@@ -108,7 +108,6 @@ class ModelRenderer(ModuleRenderer):
         self.modules = modules
         self.style = style
         self.others: set[str] = set()
-        self.metadata_reference = "Base.metadata"
 
     def render(self) -> str:
         """The imports and the body of the module."""
@@ -263,12 +262,13 @@ class ModelRenderer(ModuleRenderer):
 
 
 def names_in(models: Collection[Model]) -> set[str]:
-    """The names that mean something of the database in a module: of its classes, and of what is in them."""
+    """The names that mean something of the database in a module: its classes, what is in them, and those they name."""
     names = {model.name for model in models}
     for model in models:
         if isinstance(model, ModelClass):
             names |= {attribute.name for attribute in model.columns}
-            names |= {relationship.name for relationship in model.relationships}
+            for relationship in model.relationships:
+                names |= {relationship.name, relationship.target.name}
     return names
 
 
