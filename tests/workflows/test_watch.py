@@ -176,8 +176,8 @@ class TestSaves:
         with watching(place) as watch:
             assert "watching; Ctrl-C ends" in watch.line()
             first = watch.round()
-            assert re.fullmatch(r"start: applied 0\.0\.1, 1 file in \d+\.\d\d s, wrote shop/tables\.py", first)
-            assert "t_customer" in place.read("shop/tables.py")
+            assert re.fullmatch(r"start: applied 0\.0\.1, 1 file in \d+\.\d\d s, wrote shop/tables/.*", first)
+            assert "t_customer" in place.read("shop/tables/public.py")
 
             place.write(FILE, "CREATE TABLE customer (id integer PRIMARY KEY, name text NOT NUL);\n")
             assert watch.line().startswith("  1 | CREATE TABLE customer (")
