@@ -64,7 +64,14 @@ def generated(place: Playground) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("generator", list(USING))
+@pytest.mark.parametrize(
+    "generator",
+    [
+        # What distinguishes the other two from sqlmodel is tested with the package.
+        pytest.param(name, marks=pytest.mark.campaign if name in ("declarative", "dataclasses") else ())
+        for name in USING
+    ],
+)
 def test_from_one_release_to_the_next(play: Playground, generator: str) -> None:
     if generator in ("sqlmodel", "half_orm"):
         pytest.importorskip(generator, reason=f"{generator} is what the extra {generator} brings")
