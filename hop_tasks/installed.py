@@ -7,8 +7,6 @@ import os
 import sys
 from pathlib import Path
 
-ENDINGS = (".dist-info", ".egg-info")
-
 
 def installed_version(distribution: str) -> str:
     """The version of an installed distribution, as `importlib.metadata.version` gives it.

@@ -26,7 +26,7 @@ from hop_tasks.database.admin import (
 from hop_tasks.database.engines import INSUFFICIENT_PRIVILEGE, Database
 from hop_tasks.database.leases import Leases
 from hop_tasks.database.sessions import alone_with, sessions_on
-from hop_tasks.database.statements import execute
+from hop_tasks.database.statements import execute, in_transaction
 from hop_tasks.errors import DatabaseError
 from hop_tasks.names import database_beside
 from hop_tasks.versions import Version
@@ -123,15 +123,10 @@ def keep_as_template(
     }
 
     def rename() -> None:
-        connection.exec_driver_sql("BEGIN")
-        try:
+        with in_transaction(connection):
             execute(connection, "ALTER DATABASE {} ALLOW_CONNECTIONS false", made)
             mark_database(connection, made, mark)
             execute(connection, "ALTER DATABASE {} RENAME TO {}", made, name)
-            connection.exec_driver_sql("COMMIT")
-        except BaseException:
-            connection.exec_driver_sql("ROLLBACK")
-            raise
 
     alone_with(connection, made, rename)
     leases.give_back(made)

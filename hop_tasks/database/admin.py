@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hop_tasks.checkpoints import checkpoint
 from hop_tasks.database.properties import copy_properties
 from hop_tasks.database.sessions import Session, alone_with
-from hop_tasks.database.statements import execute, server_version
+from hop_tasks.database.statements import execute, in_transaction, server_version
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -156,18 +156,13 @@ def swap_databases(
     copy_properties(connection, current, replacement)
 
     def rename_both() -> None:
-        connection.exec_driver_sql("BEGIN")
-        try:
+        with in_transaction(connection):
             execute(connection, "ALTER DATABASE {} RENAME TO {}", current, kept)
             checkpoint("swap.between_renames")
             execute(connection, "ALTER DATABASE {} RENAME TO {}", replacement, current)
             execute(connection, "COMMENT ON DATABASE {} IS {comment}", current, comment=comment)
             mark_database(connection, kept, {**mark, "comment": comment})
             checkpoint("swap.before_commit")
-            connection.exec_driver_sql("COMMIT")
-        except BaseException:
-            connection.exec_driver_sql("ROLLBACK")
-            raise
 
     checkpoint("swap.before_begin")
     ended += alone_with(connection, current, rename_both, end=end)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +20,24 @@ def execute(connection: Connection, statement: str, *identifiers: str, **literal
     raw = connection.connection.driver_connection
     assert raw is not None
     connection.exec_driver_sql(composed.as_string(raw).replace("%", "%%"))
+
+
+@contextmanager
+def in_transaction(connection: Connection) -> Iterator[None]:
+    """One transaction on a connection in autocommit: committed at the end of the body, rolled back if that fails.
+
+    Nothing more is raised where the connection is lost: the server rolls back then.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    connection.exec_driver_sql("BEGIN")
+    try:
+        yield
+        connection.exec_driver_sql("COMMIT")
+    except BaseException:
+        with suppress(SQLAlchemyError):
+            connection.exec_driver_sql("ROLLBACK")
+        raise
 
 
 def server_version(connection: Connection) -> int:

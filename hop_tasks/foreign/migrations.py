@@ -86,7 +86,9 @@ def read_text(path: Path, shown: str) -> str:
             hint=f"convert it, for example: iconv -f latin1 -t utf-8 {shown}",
         ) from error
     except OSError as error:
-        raise UsageError(f"{shown} cannot be read: {error.strerror}; {NOTHING}") from error
+        raise UsageError(
+            f"{shown} cannot be read: {error.strerror}; {NOTHING}", hint=f"see whether {shown} may be read"
+        ) from error
 
 
 def files_below(folder: Path) -> tuple[str, ...]:

@@ -47,7 +47,10 @@ def read_yoyo(folder: Path) -> MigrationSet:
     for name, others in needs.items():
         if not others <= found.keys():
             missing = ", ".join(sorted(others - found.keys()))
-            raise UsageError(f"{name}.sql depends on {missing}, which is not in {folder}; {NOTHING}")
+            raise UsageError(
+                f"{name}.sql depends on {missing}, which is not in {folder}; {NOTHING}",
+                hint="import the folder that has it, or correct the line `-- depends:`",
+            )
     return MigrationSet(Tool.YOYO, tuple(found[name] for name in _ordered(needs)), tuple(aside))
 
 
@@ -58,7 +61,10 @@ def _ordered(needs: dict[str, set[str]]) -> list[str]:
     while waiting:
         free = next((name for name in waiting if needs[name] <= set(done)), None)
         if free is None:
-            raise UsageError(f"{', '.join(waiting)} depend on each other in a circle; {NOTHING}")
+            raise UsageError(
+                f"{', '.join(waiting)} depend on each other in a circle; {NOTHING}",
+                hint="correct their lines `-- depends:`",
+            )
         done.append(free)
         waiting.remove(free)
     return done

@@ -118,13 +118,19 @@ def reported(path: Path) -> Iterator[None]:
 def _checked_path(name: str, generator: str) -> PurePosixPath:
     relative = PurePosixPath(name)
     if relative.is_absolute() or ".." in relative.parts or not relative.name or "\\" in name or "\0" in name:
-        raise ProjectError(f"the generator {generator!r} wants to write {name!r}, outside the package")
+        raise ProjectError(
+            f"the generator {generator!r} wants to write {name!r}, outside the package; nothing was written",
+            hint="correct the generator, whose paths count from the package's folder",
+        )
     return relative
 
 
 def _check_text(relative: PurePosixPath, text: str, generator: str) -> None:
     if kind_of(text.encode()) is None:
-        raise ProjectError(f"the generator {generator!r} made {relative} without the line {Kind.GENERATED.value!r}")
+        raise ProjectError(
+            f"the generator {generator!r} made {relative} without the line {Kind.GENERATED.value!r}; nothing was written",
+            hint="have the generator write that line at the top of each file",
+        )
     if relative.suffix == ".py":
         try:
             compile(text, str(relative), "exec", dont_inherit=True)

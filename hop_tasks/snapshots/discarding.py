@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hop_tasks.checkpoints import checkpoint
 from hop_tasks.database.admin import Mark, drop_database, mark_database, marked_databases
 from hop_tasks.database.sessions import alone_with
-from hop_tasks.database.statements import execute
+from hop_tasks.database.statements import execute, in_transaction
 from hop_tasks.snapshots.kinds import DISCARDED, SPARE, provisional_name, provisional_names
 
 if TYPE_CHECKING:
@@ -28,14 +28,9 @@ def discard_database(connection: Connection, name: str, of: str, *, rename: bool
     free = provisional_name(of, DISCARDED)
 
     def change() -> None:
-        connection.exec_driver_sql("BEGIN")
-        try:
+        with in_transaction(connection):
             mark_database(connection, name, {"kind": DISCARDED, "of": of})
             execute(connection, "ALTER DATABASE {} RENAME TO {}", name, free)
-            connection.exec_driver_sql("COMMIT")
-        except BaseException:
-            connection.exec_driver_sql("ROLLBACK")
-            raise
 
     alone_with(connection, name, change)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hop_tasks.checkpoints import checkpoint
 from hop_tasks.database.admin import Mark, database_exists, mark_database, marked_databases, swap_databases
 from hop_tasks.database.sessions import Session, alone_with
-from hop_tasks.database.statements import execute
+from hop_tasks.database.statements import execute, in_transaction
 from hop_tasks.names import database_beside
 from hop_tasks.snapshots.discarding import discard_database
 from hop_tasks.snapshots.kinds import AT, BEFORE_APPLY, BEGUN, REPLACED, UNDECIDED
@@ -42,15 +42,10 @@ def put_in_place(
     kept = [(mark.extra or {}).get("comment") for mark in marked_databases(connection, of) if mark.database == work]
 
     def rename() -> None:
-        connection.exec_driver_sql("BEGIN")
-        try:
+        with in_transaction(connection):
             execute(connection, "COMMENT ON DATABASE {} IS {comment}", work, comment=comment or next(iter(kept), None))
             checkpoint("restore.between_renames")
             execute(connection, "ALTER DATABASE {} RENAME TO {}", work, of)
-            connection.exec_driver_sql("COMMIT")
-        except BaseException:
-            connection.exec_driver_sql("ROLLBACK")
-            raise
 
     return alone_with(connection, work, rename, end=end or not is_kept(connection, work, of))
 

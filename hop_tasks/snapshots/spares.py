@@ -18,7 +18,7 @@ from hop_tasks.checkpoints import checkpoint
 from hop_tasks.database.admin import Mark, copy_database, drop_database, mark_database, mark_of
 from hop_tasks.database.applications import holder_application
 from hop_tasks.database.properties import copy_properties
-from hop_tasks.database.statements import execute
+from hop_tasks.database.statements import execute, in_transaction
 from hop_tasks.snapshots.discarding import discard_database, marked_as
 from hop_tasks.snapshots.kinds import AT, COMMIT, SOURCE, SPARE, WORK, provisional_name
 
@@ -70,17 +70,15 @@ def take_spare(connection: Connection, snapshot: str, of: str) -> str | None:
         return None
     name = provisional_name(of, WORK)
     checkpoint("spare.before_take")
-    connection.exec_driver_sql("BEGIN")
     try:
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}")
-        execute(connection, "ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", spare)
-        mark_database(connection, spare, {"kind": WORK, "of": of})
-        execute(connection, "ALTER DATABASE {} RENAME TO {}", spare, name)
-        connection.exec_driver_sql("COMMIT")
-    except BaseException as error:
-        connection.exec_driver_sql("ROLLBACK")
+        with in_transaction(connection):
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}")
+            execute(connection, "ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", spare)
+            mark_database(connection, spare, {"kind": WORK, "of": of})
+            execute(connection, "ALTER DATABASE {} RENAME TO {}", spare, name)
+    except DBAPIError as error:
         # It is being dropped, or somebody has done something to it.
-        if isinstance(error, DBAPIError) and getattr(error.orig, "pgcode", None):
+        if getattr(error.orig, "pgcode", None):
             return None
         raise
     checkpoint("spare.after_take")

@@ -103,7 +103,10 @@ def import_migrations(
         for target in written:
             target.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise ProjectError(f"{error.filename} cannot be written: {error.strerror}; nothing was imported") from error
+            raise ProjectError(
+                f"{error.filename} cannot be written: {error.strerror}; nothing was imported",
+                hint="make it possible, then hop import again",
+            ) from error
         raise
     return plan
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hop_tasks.database.engines import INVALID_CATALOG_NAME
 from hop_tasks.database.locks import locked
 from hop_tasks.database.sessions import end_orphans
 from hop_tasks.errors import DatabaseError, LockedError, StateError
@@ -29,8 +30,6 @@ PATIENCE = 3600.0
 ATTEMPTS = 5
 """How often it is tried, while patch files change, or others drop templates, at the same time."""
 
-NO_SUCH_DATABASE = "3D000"
-
 
 def copy_of_release(bench: Bench, version: Version) -> str:
     """The name of a new database for tests, at a release.
@@ -52,7 +51,7 @@ def copy_of_release(bench: Bench, version: Version) -> str:
             try:
                 return copy_for_tests(bench.admin, bench.leases, template_name(bench.of, recipe.key), bench.of, note)
             except DBAPIError as error:
-                if getattr(error.orig, "pgcode", None) != NO_SUCH_DATABASE:
+                if getattr(error.orig, "pgcode", None) != INVALID_CATALOG_NAME:
                     raise
     raise DatabaseError(
         f"the template of {version} for tests is made again and again: its files, or the templates, change meanwhile",
