@@ -15,7 +15,7 @@ from hop_tasks.errors import ChecksError
 from hop_tasks.report import Reporter
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL
+    pass
 
 PYTEST = "pytest"
 PYTEST_NO_TESTS = 5
@@ -32,7 +32,7 @@ class ChecksRun:
 
 
 def run_checks(
-    command: Sequence[str], folder: Path, url: URL, reporter: Reporter, variables: Mapping[str, str] | None = None
+    command: Sequence[str], folder: Path, url: str, reporter: Reporter, variables: Mapping[str, str] | None = None
 ) -> ChecksRun:
     """Run the test command in `folder`, with HOP_DATABASE_URL and DATABASE_URL naming the database to test.
 
@@ -86,8 +86,7 @@ def checks_arguments(command: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", *command] if command[0] == PYTEST else list(command)
 
 
-def checks_environment(environ: Mapping[str, str], url: URL) -> dict[str, str]:
+def checks_environment(environ: Mapping[str, str], url: str) -> dict[str, str]:
     """The environment of the tests: the database to test and no other, and no bytecode files in the tree."""
-    text = url.set(drivername="postgresql").render_as_string(hide_password=False)
     kept = {key: value for key, value in environ.items() if key not in ("PGDATABASE", "PGSERVICE", "HOP_PRODUCTION")}
-    return {**kept, "HOP_DATABASE_URL": text, "DATABASE_URL": text, "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**kept, "HOP_DATABASE_URL": url, "DATABASE_URL": url, "PYTHONDONTWRITEBYTECODE": "1"}

@@ -32,7 +32,7 @@ from hop_tasks.names import database_beside
 from hop_tasks.versions import Version
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 TEST = "test"
 TEMPLATE = "test_template"
@@ -84,9 +84,9 @@ def create_for_tests(connection: Connection, leases: Leases, of: str) -> str:
 
 def discard_test(connection: Connection, leases: Leases, name: str) -> None:
     """Drop a database for tests; if that fails, the next program does it."""
-    from sqlalchemy.exc import SQLAlchemyError
+    from psycopg2 import Error
 
-    with suppress(SQLAlchemyError):
+    with suppress(Error):
         drop_database(connection, name)
         leases.give_back(name)
 
@@ -189,12 +189,12 @@ def _is_ours_or_empty(database: Database) -> bool:
 
 def _is_dropped(connection: Connection, name: str) -> bool:
     """Drop a database that nobody needs; False for one that belongs to another role."""
-    from sqlalchemy.exc import DBAPIError
+    from psycopg2 import Error
 
     try:
         drop_database(connection, name)
-    except DBAPIError as error:
-        if getattr(error.orig, "pgcode", None) != INSUFFICIENT_PRIVILEGE:
+    except Error as error:
+        if error.pgcode != INSUFFICIENT_PRIVILEGE:
             raise
         return False
     return True

@@ -12,7 +12,7 @@ from hop_tasks.database.engines import Database, explain_errors
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 Result = TypeVar("Result")
 
@@ -85,14 +85,12 @@ def count_rows(connection: Connection) -> dict[str, int]:
 
     connection.exec_driver_sql("SET LOCAL row_security = off")
     connection.exec_driver_sql("SET LOCAL search_path = pg_catalog")
-    raw = connection.connection.driver_connection
-    assert raw is not None
     counts = {}
     for schema, table, shown, condition in connection.exec_driver_sql(TABLES, ()).all():
         # The condition is SQL of the extension's author, which pg_dump runs in the same way.
         statement = sql.SQL("SELECT count(*) FROM ONLY {} ").format(sql.Identifier(schema, table)) + sql.SQL(condition)
-        text = statement.as_string(raw)
-        counts[shown] = int(connection.exec_driver_sql(text.replace("%", "%%")).scalar_one())
+        text = statement.as_string(connection.driver)
+        counts[shown] = int(connection.exec_driver_sql(text, as_is=True).scalar_one())
     return counts
 
 
@@ -120,9 +118,9 @@ def counted_meanwhile(
 def _cancel(snapshot: Snapshot, counting: Future[Mapping[str, int]]) -> None:
     from psycopg2 import Error
 
-    raw = snapshot.connection.connection.driver_connection
+    raw = snapshot.connection.driver
     # Again and again: one that comes between two statements cancels nothing.
-    while raw is not None and not counting.done():
+    while not counting.done():
         try:
             raw.cancel()
         except Error:

@@ -31,7 +31,7 @@ def restore_backup(
     if backup.kind is Kind.DIRECTORY:
         arguments.append(f"--jobs={jobs}")
     try:
-        run_client(program, [*arguments, str(backup.path)], target.url)
+        run_client(program, [*arguments, str(backup.path)], target.address)
     except DatabaseError as error:
         raise BackupError(
             f"backup {backup.path} could not be restored: {error.message}; the database serves as before",

@@ -135,7 +135,7 @@ def _dump(database: Database, recipe: Recipe, begun: Backup, snapshot: Snapshot,
         arguments.append(f"--jobs={recipe.jobs}")
     else:
         create_private(part, b"")
-    rows, _ = counted_meanwhile(database, snapshot, lambda: run_client(program, arguments, database.url))
+    rows, _ = counted_meanwhile(database, snapshot, lambda: run_client(program, arguments, database.address))
     version = client_version(program) or begun.server_version
     contents = read_contents(part, version, database=database, programs=recipe.programs)
     return replace(
@@ -153,7 +153,7 @@ def _made_by_command(database: Database, recipe: Recipe, begun: Backup, part: Pa
     program = Path(recipe.command[0]).name
     run_command(
         recipe.command,
-        database.url,
+        database.address,
         where=recipe.where,
         variables={
             "HOP_BACKUP_FILE": str(part),

@@ -33,7 +33,7 @@ def read_contents(path: Path, server_version: int, *, database: Database, progra
         programs: the only folder to look for pg_restore in.
     """
     program = find_client("pg_restore", server_version, folder=programs)
-    found = dict(HEADER.findall(run_client(program, ["--list", str(path)], database.url)))
+    found = dict(HEADER.findall(run_client(program, ["--list", str(path)], database.address)))
     try:
         return Contents(found["dbname"], int(found["TOC Entries"]))
     except (KeyError, ValueError):

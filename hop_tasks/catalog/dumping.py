@@ -40,7 +40,9 @@ def dump_schema(
     Raises DatabaseError if there is no pg_dump for that server, or it fails.
     """
     options = OPTIONS if section is None else (*OPTIONS, f"--section={section}")
-    return normalise_dump(run_client(find_client("pg_dump", server_version, folder=programs), options, database.url))
+    return normalise_dump(
+        run_client(find_client("pg_dump", server_version, folder=programs), options, database.address)
+    )
 
 
 def dump_with_rows(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from hop_tasks.catalog.expressions import spread_array_casts
 from hop_tasks.catalog.objects import Catalog, CatalogObject
+from hop_tasks.database.statements import change_settings, current_settings
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, CursorResult, Dialect
+    from hop_tasks.database.connections import Connection, Rows
 
 FOUND = ("relations.sql", "types_and_routines.sql", "others.sql")
 """The queries for the kinds of objects, each a UNION ALL."""
@@ -43,10 +44,11 @@ def read_catalog(connection: Connection) -> Catalog:
     they read) are kept until that transaction ends. Settings of the session are as before afterwards.
     """
     with _transaction(connection) as joined:
-        before = _current_settings(connection) if joined else {}
+        before = current_settings(connection, SETTINGS) if joined else {}
         rows: Iterable[Any] = _run(connection, f"{_settings_statement()};\n{_objects_query()}").all()
         if before:
-            _restore_settings(connection, before)
+            # Only after success: a failed statement ends the transaction or its savepoint, and the settings with it.
+            change_settings(connection, before)
     return Catalog(tuple(CatalogObject(kind, identity, spread_array_casts(text)) for kind, identity, text in rows))
 
 
@@ -66,12 +68,12 @@ def _transaction(connection: Connection) -> Iterator[bool]:
             yield False
 
 
-def _run(connection: Connection, script: str) -> CursorResult[Any]:
+def _run(connection: Connection, script: str) -> Rows:
     """The last result of a script that is sent as it is: all at once, its percent signs and colons untouched.
 
     In autocommit such a script is one transaction, so a transaction's settings hold from its start to its end.
     """
-    return connection.exec_driver_sql(script, execution_options={"no_parameters": True, "stream_results": False})
+    return connection.exec_driver_sql(script, as_is=True)
 
 
 @cache
@@ -88,23 +90,5 @@ def _objects_query() -> str:
 
 @cache
 def _settings_statement() -> str:
-    from sqlalchemy import func, select
-    from sqlalchemy.dialects.postgresql import psycopg2
-
-    make_dialect: Callable[[], Dialect] = psycopg2.dialect
-    statement = select(*(func.pg_catalog.set_config(name, value, True) for name, value in SETTINGS.items()))
-    return str(statement.compile(dialect=make_dialect(), compile_kwargs={"literal_binds": True}))
-
-
-def _current_settings(connection: Connection) -> dict[str, str]:
-    from sqlalchemy import func, select
-
-    statement = select(*(func.pg_catalog.current_setting(name) for name in SETTINGS))
-    return dict(zip(SETTINGS, connection.execute(statement).one(), strict=True))
-
-
-def _restore_settings(connection: Connection, before: dict[str, str]) -> None:
-    # Only after success: a failed statement ends the transaction or its savepoint, and the settings with it.
-    from sqlalchemy import func, select
-
-    connection.execute(select(*(func.pg_catalog.set_config(name, value, True) for name, value in before.items())))
+    changes = (f"pg_catalog.set_config('{name}', '{value}', true)" for name, value in SETTINGS.items())
+    return f"SELECT {', '.join(changes)}"

@@ -15,10 +15,11 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from hop_tasks.catalog.introspection import SETTINGS
+from hop_tasks.database.statements import change_settings, with_placeholders
 from hop_tasks.errors import ProjectError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 SETTING = "reference_data"
 PUBLIC = "public"
@@ -57,11 +58,8 @@ def read_reference_data(connection: Connection, names: Sequence[str]) -> str:
 
     Raises ProjectError for a name that is no table's, or for a foreign key to a table whose rows are not among these.
     """
-    from sqlalchemy import func, select
-
     connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    settings = {**SETTINGS, "row_security": "off"}
-    connection.execute(select(*(func.pg_catalog.set_config(name, value, True) for name, value in settings.items())))
+    change_settings(connection, {**SETTINGS, "row_security": "off"})
     tables = find_reference_tables(connection, names)
     _require_self_contained(connection, tables)
     return "".join([HEAD, *(_rows(connection, table) for table in tables)])
@@ -123,7 +121,7 @@ def _meanings(text: str) -> list[tuple[str, str]]:
 def _require_self_contained(connection: Connection, tables: Sequence[ReferenceTable]) -> None:
     oids = [table.oid for table in tables]
     for table, key, other, query in _run(connection, "reference_foreign_keys.sql", oids=oids):
-        if connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar_one():
+        if connection.exec_driver_sql(query, as_is=True).scalar_one():
             raise ProjectError(
                 f"the rows of {table}, which the setting {SETTING} names, refer to rows of {other}, which it does not "
                 f"name ({key}): the schema file could not be loaded; nothing was changed",
@@ -135,12 +133,12 @@ def _rows(connection: Connection, table: ReferenceTable) -> str:
     """The block of one table, in the form of pg_dump's, and the numbers of its sequences."""
     ((load, read),) = _run(connection, "reference_table.sql", oid=table.oid)
     rows = io.StringIO()
-    raw: Any = connection.connection.driver_connection
+    raw: Any = connection.driver
     with raw.cursor() as cursor:
         cursor.copy_expert(read, rows)
     text = f"\n--\n-- Rows of {_on_one_line(f'{table.schema}.{table.name}')}\n--\n\n{load}\n{rows.getvalue()}\\.\n"
     for sequence, query in _run(connection, "reference_sequences.sql", oid=table.oid):
-        last = connection.exec_driver_sql(query, execution_options={"no_parameters": True}).scalar_one()
+        last = connection.exec_driver_sql(query, as_is=True).scalar_one()
         if last is not None:
             text += f"\nSELECT pg_catalog.setval({sequence}, {last:d}, true);\n"
     return text
@@ -153,9 +151,7 @@ def _on_one_line(text: str) -> str:
 
 def _run(connection: Connection, resource: str, **values: Any) -> list[Any]:
     """The rows of a query."""
-    from sqlalchemy import text
-
-    return list(connection.execute(text(_resource(resource)), values))
+    return list(connection.exec_driver_sql(with_placeholders(_resource(resource)), values))
 
 
 @cache

@@ -13,7 +13,7 @@ from hop_tasks.database.engines import Database
 from hop_tasks.database.sessions import await_end_of_sessions
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 WRITES = """
     SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint

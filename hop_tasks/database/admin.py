@@ -17,9 +17,7 @@ from hop_tasks.database.sessions import Session, alone_with
 from hop_tasks.database.statements import execute, in_transaction, server_version
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from hop_tasks.database.looking import Reading
+    from hop_tasks.database.connections import Connection
 
 MARK_PREFIX = "hop: "
 """A database made by hop carries a comment of this prefix and a JSON object, so that its name decides nothing."""
@@ -61,7 +59,7 @@ class Mark:
     oid: int = 0
 
 
-def database_exists(connection: Reading, name: str) -> bool:
+def database_exists(connection: Connection, name: str) -> bool:
     """Whether the server has a database of that name."""
     found = connection.exec_driver_sql("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
     return found.first() is not None
@@ -105,25 +103,25 @@ def copy_database(
     `closed` lets nobody connect to the copy, not even a superuser. It lacks the source's settings and privileges. The
     `strategy` is PostgreSQL's, where it has one: `file_copy` or `wal_log`.
     """
-    from sqlalchemy.exc import DBAPIError
+    from psycopg2 import Error
 
     statement = "CREATE DATABASE {} TEMPLATE {}"
     statement += " ALLOW_CONNECTIONS false" if closed else ""
     version = server_version(connection)
     statement += f" STRATEGY {strategy}" if version >= STRATEGY_SINCE else ""
-    server = str(connection.engine.url)
+    server = connection.address.shown
     if version >= CLONING_SINCE and strategy == FILE_COPY and server not in _uncloneable:
         try:
             connection.exec_driver_sql("SET file_copy_method = clone")
             execute(connection, statement, name, source)
             return
-        except DBAPIError as error:
+        except Error as error:
             # EXDEV, ENOTSUP and the like have no SQLSTATE of their own; nor has every platform the setting.
-            if getattr(error.orig, "pgcode", None) not in CANNOT_CLONE:
+            if error.pgcode not in CANNOT_CLONE:
                 raise
             _uncloneable.add(server)
         finally:
-            with suppress(DBAPIError):
+            with suppress(Error):
                 connection.exec_driver_sql("RESET file_copy_method")
     execute(connection, statement, name, source)
 
@@ -189,7 +187,7 @@ def take_off_mark(connection: Connection, name: str) -> None:
         execute(connection, "COMMENT ON DATABASE {} IS {comment}", name, comment=data.get("comment"))
 
 
-def marked_databases(connection: Reading, of: str) -> tuple[Mark, ...]:
+def marked_databases(connection: Connection, of: str) -> tuple[Mark, ...]:
     """The databases that hop made beside the database `of`; never that one itself, whatever mark it bears."""
     rows = connection.exec_driver_sql(
         "SELECT datname, oid, shobj_description(oid, 'pg_database') FROM pg_database ORDER BY datname"

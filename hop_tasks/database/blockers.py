@@ -14,7 +14,8 @@ from hop_tasks.database.engines import driver_connection
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as DriverConnection
-    from sqlalchemy import Connection
+
+    from hop_tasks.database.connections import Connection
 
 FIRST_LOOK = 0.1
 """Seconds before the first look: what is done sooner costs no look at all."""
@@ -89,7 +90,7 @@ def blockers_of(connection: Connection, pid: int) -> tuple[Blocker, ...]:
 
 def end_idle(connection: Connection, blocker: Blocker) -> str | None:
     """End a session that still is idle in the same transaction; None if it was ended, else why not."""
-    from sqlalchemy.exc import DBAPIError
+    from psycopg2 import Error
 
     if blocker.began is None:
         return "this role may not see what it does: GRANT pg_read_all_stats"
@@ -99,8 +100,8 @@ def end_idle(connection: Connection, blocker: Blocker) -> str | None:
             "WHERE pid = %s AND xact_start = %s AND state = ANY (%s)",
             (blocker.pid, blocker.began, list(IDLE_IN_TRANSACTION)),
         ).scalar()
-    except DBAPIError as error:
-        if getattr(error.orig, "pgcode", None) != INSUFFICIENT_PRIVILEGE:
+    except Error as error:
+        if error.pgcode != INSUFFICIENT_PRIVILEGE:
             raise
         return f"this role may not end it: GRANT pg_signal_backend, or {blocker.user} ends it"
     return None if ended else "it has gone on meanwhile"

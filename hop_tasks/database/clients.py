@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from hop_tasks.database import embedded
+from hop_tasks.database.addresses import Address
 from hop_tasks.database.applications import application_at_work
 from hop_tasks.database.interrupts import begun
 from hop_tasks.database.services import service_keywords
@@ -101,16 +102,15 @@ def find_client(name: str, server_version: int, *, folder: Path | None = None) -
     )
 
 
-def client_environment(url: URL) -> dict[str, str]:
-    """The environment in which a client program connects as the driver would with this URL.
+def client_environment(place: Address | URL) -> dict[str, str]:
+    """The environment in which a client program connects as the driver would there.
 
-    Like the driver, it takes what the URL leaves open from libpq's variables and service files.
+    Like the driver, it takes what that leaves open from libpq's variables and service files.
     Raises DatabaseError for a service that is in no file.
     """
-    dialect = url.set(drivername="postgresql+psycopg2").get_dialect()()
     keywords = {
         keyword: ",".join(value) if isinstance(value, tuple) else str(value)
-        for keyword, value in dialect.create_connect_args(url)[1].items()
+        for keyword, value in Address.of(place).arguments.items()
     }
     environment = dict(os.environ)
     # Colours would end up in messages.
@@ -132,17 +132,17 @@ def client_environment(url: URL) -> dict[str, str]:
 def run_client(
     program: Path,
     arguments: Sequence[str],
-    url: URL,
+    place: Address | URL,
     *,
     stdin: bytes | IO[bytes] | None = None,
     stdout: Path | None = None,
 ) -> str:
-    """Run a client program to its end, connected to a URL's database; it never asks for a password.
+    """Run a client program to its end, connected to a database; it never asks for a password.
 
     Args:
         program: from `find_client`.
         arguments: without anything about the connection; but pg_restore only connects when given `--dbname=`.
-        url: where to connect to.
+        place: where to connect to.
         stdin: what the program reads, as bytes or an open file; nothing by default.
         stdout: the file that gets the program's output; it is overwritten.
 
@@ -150,7 +150,7 @@ def run_client(
 
     Raises DatabaseError if it fails. If hop is interrupted, it is ended before the exception goes on.
     """
-    environment = client_environment(url)
+    environment = client_environment(place)
     given = stdin if isinstance(stdin, bytes) else None
     source = stdin if stdin is not None and not isinstance(stdin, bytes) else None
     with contextlib.ExitStack() as stack:

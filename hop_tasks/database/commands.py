@@ -13,7 +13,7 @@ from hop_tasks.database.clients import LINES_SHOWN, client_environment, masked, 
 from hop_tasks.errors import DatabaseError
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL
+    from hop_tasks.database.addresses import Address
 
 
 def find_command(command: Sequence[str], where: Path) -> str:
@@ -30,13 +30,13 @@ def find_command(command: Sequence[str], where: Path) -> str:
     return found
 
 
-def run_command(command: Sequence[str], url: URL, *, where: Path, variables: Mapping[str, str]) -> None:
+def run_command(command: Sequence[str], address: Address, *, where: Path, variables: Mapping[str, str]) -> None:
     """Run a command without a shell, in the folder `where`, with more variables on top of libpq's and the rest.
 
     Raises DatabaseError if it fails. If hop is interrupted, it is ended before the exception goes on.
     """
     program = find_command(command, where)
-    environment = {**client_environment(url), **variables}
+    environment = {**client_environment(address), **variables}
     with ExitStack() as stack:
         try:
             process = stack.enter_context(

@@ -8,13 +8,15 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hop_tasks.database.addresses import Address
 from hop_tasks.database.applications import APPLICATION, application_at_work
 from hop_tasks.database.interrupts import cancellable
 from hop_tasks.errors import DatabaseError
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection as DriverConnection
-    from sqlalchemy import URL, Connection
+    from sqlalchemy import URL
+
+    from hop_tasks.database.connections import Connection, DriverConnection
 
 CONNECT_TIMEOUT = 10
 """Seconds to wait for a connection where the URL does not say; libpq itself would wait for ever."""
@@ -42,26 +44,36 @@ class Database:
     """One database on one server.
 
     Attributes:
-        url: how to reach it.
+        place: where it is.
         maintenance: the database to connect to for creating, renaming and dropping databases.
     """
 
-    url: URL
+    place: Address | URL
     maintenance: str = "postgres"
+
+    @property
+    def address(self) -> Address:
+        """Where it is, as the driver is told."""
+        return Address.of(self.place)
+
+    @property
+    def url(self) -> URL:
+        """The same for SQLAlchemy."""
+        return self.address.url
 
     @property
     def name(self) -> str:
         """The database's name."""
-        return str(self.url.database)
+        return self.address.database
 
     @property
     def shown(self) -> str:
         """The URL as a person writes it, with its password masked."""
-        return shown_url(self.url)
+        return self.address.shown
 
     def beside(self, name: str) -> Database:
         """Another database of the same server."""
-        return Database(self.url.set(database=name), self.maintenance)
+        return Database(self.address.beside(name), self.maintenance)
 
     @contextmanager
     def connect(self, *, autocommit: bool = False, application: str | None = None) -> Iterator[Connection]:
@@ -70,26 +82,22 @@ class Database:
         Its application_name is `application`, or what fits what is being done. Raises DatabaseError if the
         server cannot be reached, or for an error of the driver that nobody else explains.
         """
-        from sqlalchemy import create_engine
-        from sqlalchemy.exc import SQLAlchemyError
-        from sqlalchemy.pool import NullPool
+        import psycopg2
 
-        engine = create_engine(
-            self.url,
-            poolclass=NullPool,
-            connect_args=connect_arguments(self.url.query, application),
-            isolation_level="AUTOCOMMIT" if autocommit else "READ COMMITTED",
-            # It is looked for in a transaction, which not every pooler allows.
-            use_native_hstore=not autocommit,
-        )
+        from hop_tasks.database.connections import Connection, DriverConnection
+
+        address = self.address
+        arguments = {**address.arguments, **connect_arguments(address.query, application)}
         with explain_errors(self.shown):
-            connection = engine.connect()
+            driver = psycopg2.connect(**arguments, connection_factory=DriverConnection)
+            driver.set_session(isolation_level=None if autocommit else "READ COMMITTED", autocommit=autocommit)
+            connection = Connection(driver, address)
             try:
-                with cancellable(driver_connection(connection)):
+                with cancellable(driver):
                     yield connection
             except BaseException:
                 # A rollback on a connection that is lost would hide why the body has failed.
-                with suppress(SQLAlchemyError):
+                with suppress(psycopg2.Error):
                     connection.close()
                 raise
             connection.close()
@@ -152,31 +160,24 @@ def settle_session(connection: Connection, *, pooled: bool = False) -> None:
 
 
 def driver_connection(connection: Connection) -> DriverConnection:
-    """psycopg2's connection below one of SQLAlchemy."""
-    raw: DriverConnection = connection.connection.driver_connection  # type: ignore[assignment]
-    return raw
-
-
-def shown_url(url: URL) -> str:
-    """A URL as a person writes it: without the driver, with the password masked, and with plain slashes."""
-    return url.set(drivername="postgresql").render_as_string(hide_password=True).replace("%2F", "/")
+    """psycopg2's connection below one of hop's."""
+    return connection.driver
 
 
 @contextmanager
 def explain_errors(shown: str) -> Iterator[None]:
     """Turns what the driver raises into DatabaseError; `shown` is the URL without its password."""
     from psycopg2 import Error
-    from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
     try:
         yield
-    except DBAPIError as error:
-        raise explained(error.orig, shown) from error
-    except PendingRollbackError as error:
-        # SQLAlchemy's word for a connection that is used again after it was lost.
-        raise explained(Error("the connection was lost"), shown) from error
     except Error as error:
         raise explained(error, shown) from error
+    except Exception as error:
+        # What people write for SQLAlchemy, and hop with it, gets the driver's errors in a cover.
+        if not isinstance(covered := getattr(error, "orig", None), Error):
+            raise
+        raise explained(covered, shown) from error
 
 
 def explained(error: BaseException | None, shown: str) -> DatabaseError:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as DriverConnection
-    from sqlalchemy import Connection
+
+    from hop_tasks.database.connections import Connection
 
 Process = TypeVar("Process", bound="subprocess.Popen[Any]")
 
@@ -162,8 +163,7 @@ def cancelled_by_signals(connection: Connection) -> Iterator[None]:
 
     For programs that use hop as a library, and handle signals themselves.
     """
-    raw: DriverConnection = connection.connection.driver_connection  # type: ignore[assignment]
-    with cancellable(raw):
+    with cancellable(connection.driver):
         if _current is not None or threading.current_thread() is not threading.main_thread():
             yield
             return

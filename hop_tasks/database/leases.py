@@ -15,7 +15,7 @@ from hop_tasks.database.locks import lock_key
 from hop_tasks.database.poolers import require_own_session
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 
 class Leases:
@@ -51,11 +51,11 @@ def leasing(database: Database, purpose: str) -> Iterator[tuple[Connection, Leas
     Its application_name says the `purpose`, a verb, and who it is, as that of a lock does. Raises DatabaseError behind
     a pooler that gives each statement another session.
     """
-    from sqlalchemy.exc import SQLAlchemyError
+    from psycopg2 import Error
 
     with database.administer(application=holder_application(purpose, database.name)) as connection:
         require_own_session(database, connection)
         yield connection, Leases(connection)
         # A pooler keeps the session.
-        with suppress(SQLAlchemyError):
+        with suppress(Error):
             connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")

@@ -20,7 +20,7 @@ from hop_tasks.database.statements import server_version
 from hop_tasks.errors import LockedError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 POLL_SECONDS = 0.1
 
@@ -82,7 +82,7 @@ def locked(
 
     Raises LockedError that names the holder, DatabaseError behind a pooler that gives each statement another session.
     """
-    from sqlalchemy.exc import SQLAlchemyError
+    from psycopg2 import Error
 
     with database.administer(application=holder_application(purpose, database.name)) as connection:
         pid = require_own_session(database, connection)
@@ -100,7 +100,7 @@ def locked(
         finally:
             _held.reset(token)
             # A pooler gives the session back a little later than it is closed.
-            with suppress(SQLAlchemyError):
+            with suppress(Error):
                 connection.exec_driver_sql("SELECT pg_advisory_unlock(%s)", (key,))
 
 
@@ -115,7 +115,7 @@ def require_lock() -> None:
 
     Nothing happens in a command that took none. To be asked before each change that cannot be taken back.
     """
-    from sqlalchemy.exc import SQLAlchemyError
+    from psycopg2 import Error
 
     held = _held.get()
     if held is None:
@@ -123,7 +123,7 @@ def require_lock() -> None:
     try:
         # A session keeps its lock for as long as it is there.
         held.connection.exec_driver_sql("SELECT 1")
-    except SQLAlchemyError as error:
+    except Error as error:
         raise lost_lock() from error
 
 

@@ -18,7 +18,8 @@ from hop_tasks.errors import DatabaseError
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as DriverConnection
-    from sqlalchemy import Connection
+
+    from hop_tasks.database.connections import Connection
 
 ROUNDS = 5
 PATIENCE = 5.0
@@ -73,8 +74,9 @@ def _second_session(database: Database, connection: Connection) -> Iterator[Call
     import psycopg2
 
     deadline = time.monotonic() + PATIENCE
-    _, arguments = connection.engine.dialect.create_connect_args(connection.engine.url)
-    with closing(psycopg2.connect(**{**arguments, "application_name": APPLICATION, "async_": 1})) as second:
+    with closing(
+        psycopg2.connect(**{**connection.address.arguments, "application_name": APPLICATION, "async_": 1})
+    ) as second:
         _await(second, database, deadline)
         with closing(second.cursor()) as cursor:
 

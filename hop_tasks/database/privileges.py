@@ -13,7 +13,7 @@ from hop_tasks.database.statements import server_version
 from hop_tasks.errors import DatabaseError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 NAMED = 5
 """So many objects are named of each kind, and the others counted."""
@@ -97,7 +97,7 @@ def missing_on_tables(connection: Connection, schema: str, wanted: Mapping[str, 
         "WHERE n.nspname = %s AND c.relname = ANY (%s)",
         (schema, list(wanted)),
     )
-    there: dict[str, int] = {row.relname: row.oid for row in rows}
+    there: dict[str, int] = dict(rows.all())
     if there.keys() < wanted.keys():
         if not create:
             missing.append(f"CREATE on schema {schema}")

@@ -12,7 +12,7 @@ from hop_tasks.database.engines import INSUFFICIENT_PRIVILEGE
 from hop_tasks.database.statements import execute
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 QUOTED_LISTS = frozenset(
     {
@@ -194,12 +194,12 @@ def _list_items(value: str) -> list[str]:
 
 @contextmanager
 def _denied_is_skipped(strict: bool) -> Iterator[None]:
-    from sqlalchemy.exc import DBAPIError
+    from psycopg2 import Error
 
     try:
         yield
-    except DBAPIError as error:
-        if strict or getattr(error.orig, "pgcode", None) != INSUFFICIENT_PRIVILEGE:
+    except Error as error:
+        if strict or error.pgcode != INSUFFICIENT_PRIVILEGE:
             raise
 
 

@@ -14,7 +14,7 @@ from hop_tasks.database.applications import own_applications, work_application
 from hop_tasks.errors import DatabaseError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 OBJECT_IN_USE = "55006"
 SESSION_END_SECONDS = 10.0
@@ -81,7 +81,7 @@ def alone_with(
 
     Without `end` nobody is ended: DatabaseError is raised instead, with `act` not done.
     """
-    from sqlalchemy.exc import DBAPIError
+    from psycopg2 import Error
 
     _await_own(connection, name)
     ended: dict[int, Session] = {}
@@ -93,8 +93,8 @@ def alone_with(
             try:
                 act()
                 return tuple(ended.values())
-            except DBAPIError as error:
-                if getattr(error.orig, "pgcode", None) != OBJECT_IN_USE:
+            except Error as error:
+                if error.pgcode != OBJECT_IN_USE:
                     raise
         if time.monotonic() > deadline:
             listed = ", ".join(str(session) for session in sessions_on(connection, name)) or "they come back at once"
@@ -130,12 +130,12 @@ def end_orphans(connection: Connection, name: str) -> tuple[Session, ...]:
 
 
 def _end_orphan(connection: Connection, name: str, orphan: Session) -> None:
-    from sqlalchemy.exc import DBAPIError
+    from psycopg2 import Error
 
     try:
         connection.exec_driver_sql("SELECT pg_terminate_backend(%s)", (orphan.pid,))
-    except DBAPIError as error:
-        if getattr(error.orig, "pgcode", None) != INSUFFICIENT_PRIVILEGE:
+    except Error as error:
+        if error.pgcode != INSUFFICIENT_PRIVILEGE:
             raise
         raise DatabaseError(
             f"a hop that was killed left something running for {name} that this role may not end: {orphan}; "

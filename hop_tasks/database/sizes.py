@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 
 def database_size(connection: Connection) -> int:
@@ -44,7 +44,7 @@ def free_space(admin: Connection, name: str) -> int | None:
 
     It is known of a server on this machine, which a Unix socket tells, to a role that may see the server's folder.
     """
-    from sqlalchemy.exc import DBAPIError
+    from psycopg2 import Error
 
     try:
         folder = admin.exec_driver_sql(
@@ -52,7 +52,7 @@ def free_space(admin: Connection, name: str) -> int | None:
             "FROM pg_database WHERE datname = %s AND inet_server_addr() IS NULL",
             (name,),
         ).scalar()
-    except DBAPIError:
+    except Error:
         return None
     try:
         return None if folder is None else shutil.disk_usage(Path(folder)).free

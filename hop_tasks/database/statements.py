@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    import sqlalchemy
+
+    from hop_tasks.database.connections import Connection
+
+    Execute = Connection | sqlalchemy.Connection
+
+NAMED = re.compile(r"(?<![:\w]):([a-z]\w*)")
+"""A parameter of a statement in a file; a cast has two colons."""
 
 
 def execute(connection: Connection, statement: str, *identifiers: str, **literals: Any) -> None:
@@ -17,9 +25,26 @@ def execute(connection: Connection, statement: str, *identifiers: str, **literal
     composed = sql.SQL(statement).format(
         *(sql.Identifier(name) for name in identifiers), **{key: sql.Literal(value) for key, value in literals.items()}
     )
-    raw = connection.connection.driver_connection
-    assert raw is not None
-    connection.exec_driver_sql(composed.as_string(raw).replace("%", "%%"))
+    connection.exec_driver_sql(composed.as_string(connection.driver), as_is=True)
+
+
+def with_placeholders(text: str) -> str:
+    """A statement that was written with parameters such as `:name`, in the form that the driver wants."""
+    return NAMED.sub(r"%(\1)s", text.replace("%", "%%"))
+
+
+def current_settings(connection: Execute, names: Iterable[str]) -> dict[str, str]:
+    """The values of settings of the session."""
+    wanted = tuple(names)
+    calls = ", ".join("pg_catalog.current_setting(%s)" for _ in wanted)
+    return dict(zip(wanted, connection.exec_driver_sql(f"SELECT {calls}", wanted).one(), strict=True))
+
+
+def change_settings(connection: Execute, settings: Mapping[str, str], *, local: bool = True) -> None:
+    """Change settings of the session; if `local`, until the transaction or savepoint ends."""
+    calls = ", ".join("pg_catalog.set_config(%s, %s, %s)" for _ in settings)
+    values = tuple(part for name, value in settings.items() for part in (name, value, local))
+    connection.exec_driver_sql(f"SELECT {calls}", values)
 
 
 @contextmanager
@@ -28,23 +53,21 @@ def in_transaction(connection: Connection) -> Iterator[None]:
 
     Nothing more is raised where the connection is lost: the server rolls back then.
     """
-    from sqlalchemy.exc import SQLAlchemyError
+    from psycopg2 import Error
 
     connection.exec_driver_sql("BEGIN")
     try:
         yield
         connection.exec_driver_sql("COMMIT")
     except BaseException:
-        with suppress(SQLAlchemyError):
+        with suppress(Error):
             connection.exec_driver_sql("ROLLBACK")
         raise
 
 
 def server_version(connection: Connection) -> int:
     """libpq's server_version number, such as 180006."""
-    raw = connection.connection.driver_connection
-    assert raw is not None
-    return int(raw.server_version)
+    return int(connection.driver.server_version)
 
 
 def is_standby(connection: Connection) -> bool:

@@ -14,7 +14,8 @@ from hop_tasks.database.engines import driver_connection
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as DriverConnection
-    from sqlalchemy import Connection
+
+    from hop_tasks.database.connections import Connection
 
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; "
 
@@ -27,11 +28,7 @@ def begin(connection: Connection, *, by_driver: bool) -> str:
     raw = driver_connection(connection)
     if raw.autocommit == by_driver:
         raw.autocommit = not by_driver
-    if not by_driver:
-        return BEGIN
-    # So that SQLAlchemy knows of it too.
-    connection.begin()
-    return ""
+    return "" if by_driver else BEGIN
 
 
 def commit(connection: Connection) -> bool:
@@ -43,7 +40,8 @@ def commit(connection: Connection) -> bool:
             with raw.cursor() as cursor:
                 cursor.execute("COMMIT")
                 done = cursor.statusmessage == "COMMIT"
-        connection.commit()
+        else:
+            connection.commit()
     return done
 
 
@@ -51,15 +49,15 @@ def rollback(connection: Connection) -> None:
     """Roll back what was not committed, and wait until that is done; a lost connection raises the driver's errors."""
     from psycopg2.extensions import TRANSACTION_STATUS_INERROR, TRANSACTION_STATUS_INTRANS
 
-    if connection.invalidated:
-        connection.rollback()
+    if connection.is_lost:
         return
     raw = driver_connection(connection)
     with _given_up_if_lost(connection, raw):
         if raw.autocommit and raw.info.transaction_status in (TRANSACTION_STATUS_INERROR, TRANSACTION_STATUS_INTRANS):
             with raw.cursor() as cursor:
                 cursor.execute("ROLLBACK")
-        connection.rollback()
+        else:
+            connection.rollback()
 
 
 def is_over(connection: DriverConnection) -> bool:
@@ -74,23 +72,22 @@ def is_over(connection: DriverConnection) -> bool:
 
 @contextmanager
 def _given_up_if_lost(connection: Connection, raw: DriverConnection) -> Iterator[None]:
-    """SQLAlchemy learns from the body that the connection is lost, and does not try to put it in order."""
+    """A connection on which the body could not end the transaction is lost; nobody tries to put it in order."""
     try:
         yield
     finally:
-        if not is_over(raw) and not connection.invalidated:
-            connection.invalidate()
+        if not is_over(raw):
+            connection.give_up()
 
 
 @contextmanager
 def rolled_back_on_failure(connection: Connection) -> Iterator[None]:
     """Rolls back what the body has not committed if it fails, where the connection is still there."""
     from psycopg2 import Error
-    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
     except BaseException:
-        with suppress(Error, SQLAlchemyError):
+        with suppress(Error):
             rollback(connection)
         raise

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hop_tasks.database.addresses import DRIVER, Address
-from hop_tasks.database.engines import shown_url
 from hop_tasks.errors import DatabaseError, ProjectError
 from hop_tasks.project import Project
 from hop_tasks.report import Reporter
@@ -36,27 +35,15 @@ class Source(Enum):
 class Target:
     """A database that is meant, whether it exists and its server runs or not.
 
-    `place` says where it is, as far as that is plain; it is None for an embedded server that does not run.
+    `place` is None for an embedded server that does not run.
     """
 
     source: Source
     database: str
-    place: Address | URL | None
-
-    @property
-    def url(self) -> URL | None:
-        """The URL for SQLAlchemy; None for an embedded server that does not run."""
-        return self.place.url if isinstance(self.place, Address) else self.place
-
-    @property
-    def address(self) -> Address | None:
-        """The URL as far as it can be read without SQLAlchemy; None if it cannot."""
-        return self.place if isinstance(self.place, Address) else None
+    place: Address | None
 
     def __str__(self) -> str:
-        if self.place is None:
-            return f"{self.database}, which is not running"
-        return self.place.shown if isinstance(self.place, Address) else shown_url(self.place)
+        return f"{self.database}, which is not running" if self.place is None else self.place.shown
 
 
 def parse_url(text: str, source: str, *, default_database: str) -> URL:
@@ -86,6 +73,12 @@ def parse_url(text: str, source: str, *, default_database: str) -> URL:
     return url.set(drivername=DRIVER, database=url.database or default_database)
 
 
+def read_address(text: str, source: str, *, default_database: str) -> Address:
+    """The same as an address."""
+    found = Address.find(text, default_database=default_database)
+    return found or Address.of(parse_url(text, source, default_database=default_database))
+
+
 def without_password(url: URL) -> str:
     """A URL's text as it may stand in a file, where nobody looks for a password."""
     # `URL.set` takes None for "as it is".
@@ -100,12 +93,10 @@ def resolve_target(project: Project, environ: Mapping[str, str] | None = None) -
     given = os.environ if environ is None else environ
     named = [(variable, given.get(variable)) for variable in URL_VARIABLES]
     named.append((Source.SETTINGS.value, project.settings.url))
-    place: Address | URL | None
     for source, text in named:
         if text:
-            place = Address.find(text, default_database=project.name)
-            place = place or parse_url(text, source, default_database=project.name)
-            return Target(Source(source), str(place.database), place)
+            place = read_address(text, source, default_database=project.name)
+            return Target(Source(source), place.database, place)
     if any(given.get(variable) for variable in LIBPQ_VARIABLES):
         database = given.get("PGDATABASE") or _database_of_service(given) or project.name
         return Target(Source.LIBPQ, database, Address(database))
@@ -126,26 +117,26 @@ def resolve_target(project: Project, environ: Mapping[str, str] | None = None) -
     return Target(Source.EMBEDDED, project.name, server.address(project.name) if server else None)
 
 
-def meant_url(project: Project, url: str | None) -> URL | None:
+def meant_address(project: Project, url: str | None) -> Address | None:
     """The URL given on the command line, or that of the project's target; None where only an embedded server is left.
 
     Starts nothing and connects to nothing. Raises ProjectError for a URL that is wrong.
     """
     if url is not None:
-        return parse_url(url, "--url", default_database=project.name)
+        return read_address(url, "--url", default_database=project.name)
     target = resolve_target(project)
-    return None if target.source is Source.EMBEDDED else target.url
+    return None if target.source is Source.EMBEDDED else target.place
 
 
-def reach_target(project: Project, reporter: Reporter) -> URL:
-    """The URL of the project's database, with the embedded server started if that is the one."""
+def reach_target(project: Project, reporter: Reporter) -> Address:
+    """Where the project's database is, with the embedded server started if that is the one."""
     target = resolve_target(project)
-    if target.url is None:
+    if target.place is None:
         from hop_tasks.database import embedded
 
         project.make_state_folder()
-        return embedded.start(project.embedded_data, reporter).url(target.database)
-    return target.url
+        return embedded.start(project.embedded_data, reporter).address(target.database)
+    return target.place
 
 
 def _database_of_service(environ: Mapping[str, str]) -> str | None:

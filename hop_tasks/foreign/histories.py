@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hop_tasks.foreign.migrations import Tool
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 TABLES = {
     "flyway_schema_history": ("Flyway", (Tool.FLYWAY,)),
@@ -42,13 +42,14 @@ class History:
 
 def read_histories(connection: Connection) -> tuple[History, ...]:
     """The histories of other tools that have at least one migration, in the connection's database."""
-    from sqlalchemy import func, select, table
+    from psycopg2 import sql
 
     found = []
     rows = connection.exec_driver_sql(FIND, {"names": list(TABLES)}).all()
     for schema, relation in rows:
         name, tools = TABLES.get(relation) or TABLES[f"{schema}.{relation}"]
-        count = connection.execute(select(func.count()).select_from(table(relation, schema=schema))).scalar_one()
+        statement = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema, relation))
+        count = connection.exec_driver_sql(statement.as_string(connection.driver), as_is=True).scalar_one()
         if count:
             found.append(History(name, tools, f"{schema}.{relation}", count))
     return tuple(found)

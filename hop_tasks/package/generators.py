@@ -13,6 +13,8 @@ from hop_tasks.versions import Version
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from hop_tasks.database.connections import Connection as HopConnection
+
 COMMAND = "hop sync-package"
 """The command that makes the modules again."""
 
@@ -42,7 +44,7 @@ class Generator(Protocol):
             release: the release of the database; None when it has no registry.
         """
 
-    def digest(self, connection: Connection) -> str | None:
+    def digest(self, connection: HopConnection) -> str | None:
         """A digest over all that `generate` reads of the database: another one where its texts may be others.
 
         None if that cannot be told.
@@ -59,7 +61,7 @@ class TablesGenerator:
 
         return generate_tables(connection, release)
 
-    def digest(self, connection: Connection) -> str | None:
+    def digest(self, connection: HopConnection) -> str | None:
         return _digest(connection)
 
 
@@ -74,7 +76,7 @@ class ModelsGenerator:
 
         return generate_models(connection, release, self.name)
 
-    def digest(self, connection: Connection) -> str | None:
+    def digest(self, connection: HopConnection) -> str | None:
         return _digest(connection)
 
 
@@ -88,7 +90,7 @@ class HalfOrmGenerator:
 
         return generate_half_orm(connection)
 
-    def digest(self, connection: Connection) -> str | None:  # noqa: ARG002
+    def digest(self, connection: HopConnection) -> str | None:  # noqa: ARG002
         return None
 
 
@@ -100,18 +102,18 @@ class NoneGenerator:
     def generate(self, connection: Connection, release: Version | None) -> Mapping[str, str]:  # noqa: ARG002
         return {}
 
-    def digest(self, connection: Connection) -> str | None:  # noqa: ARG002
+    def digest(self, connection: HopConnection) -> str | None:  # noqa: ARG002
         return None
 
 
-def _digest(connection: Connection) -> str | None:
-    from sqlalchemy.exc import SQLAlchemyError
+def _digest(connection: HopConnection) -> str | None:
+    from psycopg2 import Error
 
     from hop_tasks.package.inputs import digest_inputs
 
     try:
         return digest_inputs(connection)
-    except SQLAlchemyError:
+    except Error:
         # What is wrong is said by whoever needs it.
         return None
 

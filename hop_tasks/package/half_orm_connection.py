@@ -11,25 +11,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL
+    from hop_tasks.database.addresses import Address
 
 FOLDER_VARIABLE = "HALFORM_CONF_DIR"
 USUAL_FOLDER = Path("/etc/half_orm")
 
 
 @contextmanager
-def half_orm_connection(package: str, url: URL) -> Iterator[Mapping[str, str]]:
+def half_orm_connection(package: str, address: Address) -> Iterator[Mapping[str, str]]:
     """The variable that makes half_orm connect a package to a database, for as long as the body runs.
 
     It names a folder that nobody else can read. What connects to other databases is in there too.
     """
     usual = Path(os.environ.get(FOLDER_VARIABLE, USUAL_FOLDER)).absolute()
     said = {
-        "name": url.database,
-        "user": url.username,
-        "password": url.password,
-        "host": url.query.get("host", url.host),
-        "port": url.query.get("port", url.port),
+        "name": address.database,
+        "user": address.username,
+        "password": address.password,
+        "host": address.query.get("host", address.host),
+        "port": address.query.get("port", address.port),
     }
     config = ConfigParser(interpolation=None)
     # ConfigParser of half_orm takes a percent sign for the beginning of something.

@@ -21,6 +21,7 @@ from hop_tasks.versions import Version
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from hop_tasks.database.connections import Connection as HopConnection
     from hop_tasks.package.generators import Generator
 
 NOTHING_WRITTEN = "nothing was written"
@@ -51,7 +52,7 @@ class OwnGenerator:
             )
         return texts
 
-    def digest(self, connection: Connection) -> str | None:  # noqa: ARG002
+    def digest(self, connection: HopConnection) -> str | None:  # noqa: ARG002
         """None: what the function reads is not known."""
         return None
 

@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from hop_tasks.database.statements import change_settings, current_settings
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from hop_tasks.database.connections import Connection as HopConnection
 
 NEUTRAL_SETTINGS = {
     # Only with nothing of the user's in it are names in expressions and types always written with their schema.
@@ -26,34 +30,30 @@ NEUTRAL_SETTINGS = {
 IDLE = 0
 """libpq's PQTRANS_IDLE: the driver's connection is in no transaction."""
 
+SAVEPOINT = "hop_neutral"
+
 
 @contextmanager
-def neutral_session(connection: Connection) -> Iterator[None]:
+def neutral_session(connection: Connection | HopConnection) -> Iterator[None]:
     """Settings that do not depend on role, database or client; afterwards session and transaction are as before."""
-    driver: Any = connection.connection.dbapi_connection
+    driver: Any = connection.driver if hasattr(connection, "driver") else connection.connection.dbapi_connection
     if driver.autocommit:
-        before = _apply(connection, NEUTRAL_SETTINGS, local=False)
+        before = current_settings(connection, NEUTRAL_SETTINGS)
+        change_settings(connection, NEUTRAL_SETTINGS, local=False)
         try:
             yield
         finally:
-            _apply(connection, before, local=False)
+            change_settings(connection, before, local=False)
         return
     # Statements that went past SQLAlchemy, by the driver's own cursor, may have begun a transaction unseen by it.
-    begun_here = not connection.in_transaction() and driver.info.transaction_status == IDLE
-    savepoint = connection.begin_nested()
+    begun_here = driver.info.transaction_status == IDLE
+    connection.exec_driver_sql(f"SAVEPOINT {SAVEPOINT}")
     try:
-        _apply(connection, NEUTRAL_SETTINGS, local=True)
+        change_settings(connection, NEUTRAL_SETTINGS, local=True)
         yield
     finally:
-        savepoint.rollback()
         if begun_here:
             connection.rollback()
-
-
-def _apply(connection: Connection, settings: dict[str, str], *, local: bool) -> dict[str, str]:
-    """Set `settings`; returns what was set before."""
-    from sqlalchemy import func, select
-
-    before = connection.execute(select(*(func.current_setting(name).label(name) for name in settings))).one()
-    connection.execute(select(*(func.set_config(name, value, local) for name, value in settings.items())))
-    return dict(before._mapping)
+        else:
+            connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+            connection.exec_driver_sql(f"RELEASE SAVEPOINT {SAVEPOINT}")

@@ -21,7 +21,7 @@ from hop_tasks.package.seals import Kind, kind_of
 from hop_tasks.versions import Version
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 STAGING_FOLDER = ".hop-staging"
 """The folder in the package where files are written before they are put in place. A killed hop may leave it."""
@@ -77,7 +77,7 @@ def synchronise(
 
 
 def _synchronise(folder: Path, connection: Connection, generator: Generator, release: Version | None) -> Synchronised:
-    plan = make_plan(folder, generator.generate(connection, release), generator.name)
+    plan = make_plan(folder, generator.generate(connection.core, release), generator.name)
     if plan.writes or plan.removals or (folder / STAGING_FOLDER).exists():
         with reported(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -92,7 +92,7 @@ def differences(
     """The files that `synchronise` would write or remove; nothing is changed. Raises what `synchronise` raises."""
     if generator.name == NO_GENERATOR:
         return ()
-    plan = make_plan(folder, generator.generate(connection, release), generator.name)
+    plan = make_plan(folder, generator.generate(connection.core, release), generator.name)
     return tuple(sorted([*plan.writes, *plan.removals]))
 
 

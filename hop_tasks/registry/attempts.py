@@ -10,9 +10,7 @@ from hop_tasks.registry.states import INTERRUPTED, PLANNED, RUNNING
 from hop_tasks.versions import Version
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from hop_tasks.database.looking import Reading
+    from hop_tasks.database.connections import Connection
 
 
 @dataclass(frozen=True)
@@ -56,81 +54,60 @@ def begin_attempt(
 
     The caller holds the lock: attempts that are still running are those of commands that died, and are marked so.
     """
-    from sqlalchemy import func, insert, select
-
-    from hop_tasks.registry.tables import ATTEMPT
-
     mark_interrupted(connection)
     # No sequence: one that was copied with its database may fall back in a crash.
-    following = select(func.coalesce(func.max(ATTEMPT.c.id), 0) + 1).scalar_subquery()
-    values = {
-        "id": following,
-        "command": command,
-        "from_release": from_release,
-        "to_release": to_release,
-        "applied_from": applied_from,
-        "hop_release": hop_version,
-    }
-    number: int = connection.execute(insert(ATTEMPT).values(values).returning(ATTEMPT.c.id)).scalar_one()
+    number: int = connection.exec_driver_sql(
+        """
+        INSERT INTO half_orm_meta.hop_attempt (id, command, from_release, to_release, applied_from, hop_release)
+        SELECT coalesce(max(id), 0) + 1, %s, %s, %s, %s, %s FROM half_orm_meta.hop_attempt RETURNING id
+        """,
+        (command, from_release, to_release, applied_from, hop_version),
+    ).scalar_one()
     return number
 
 
 def mark_interrupted(connection: Connection) -> None:
     """Mark the attempts that are still running: the caller holds the lock, so whoever made them is gone."""
-    from sqlalchemy import func, update
-
-    from hop_tasks.registry.tables import ATTEMPT
-
-    connection.execute(
-        update(ATTEMPT)
-        .where(ATTEMPT.c.state == RUNNING)
-        .values(state=INTERRUPTED, ended_at=func.clock_timestamp(), detail="it died, or lost its server")
+    connection.exec_driver_sql(
+        """
+        UPDATE half_orm_meta.hop_attempt SET state = %s, ended_at = clock_timestamp(), detail = %s WHERE state = %s
+        """,
+        (INTERRUPTED, "it died, or lost its server", RUNNING),
     )
 
 
 def note_backup(connection: Connection, number: int, backup: str) -> None:
     """Note the backup that was made for an attempt."""
-    from sqlalchemy import update
-
-    from hop_tasks.registry.tables import ATTEMPT
-
-    connection.execute(update(ATTEMPT).where(ATTEMPT.c.id == number).values(backup=backup))
+    connection.exec_driver_sql("UPDATE half_orm_meta.hop_attempt SET backup = %s WHERE id = %s", (backup, number))
 
 
 def backup_before(connection: Connection, begun: Version) -> str | None:
     """The backup of the attempt that ran the first step of a release which was begun; None if it had none."""
-    from sqlalchemy import func, select
-
-    from hop_tasks.registry.tables import ATTEMPT, STEP
-
-    step = STEP.c
     # A step that is a transaction has the time of its end only.
-    first = select(func.min(func.coalesce(step.started_at, step.ended_at))).where(
-        step.major == begun.major, step.minor == begun.minor, step.patch == begun.patch, step.state != PLANNED
-    )
-    found: str | None = connection.execute(
-        select(ATTEMPT.c.backup)
-        .where(ATTEMPT.c.started_at <= first.scalar_subquery())
-        .order_by(ATTEMPT.c.id.desc())
-        .limit(1)
+    found: str | None = connection.exec_driver_sql(
+        """
+        SELECT backup FROM half_orm_meta.hop_attempt WHERE started_at <= (
+            SELECT min(coalesce(started_at, ended_at)) FROM half_orm_meta.hop_step
+            WHERE (major, minor, patch) = (%s, %s, %s) AND state <> %s
+        ) ORDER BY id DESC LIMIT 1
+        """,
+        (begun.major, begun.minor, begun.patch, PLANNED),
     ).scalar()
     return found
 
 
 def end_attempt(connection: Connection, number: int, state: str, detail: str | None = None) -> None:
     """Note how an attempt ended: DONE, FAILED or INTERRUPTED; one that has ended already stays as it is."""
-    from sqlalchemy import func, update
-
-    from hop_tasks.registry.tables import ATTEMPT
-
-    connection.execute(
-        update(ATTEMPT)
-        .where(ATTEMPT.c.id == number, ATTEMPT.c.state == RUNNING)
-        .values(state=state, detail=detail, ended_at=func.clock_timestamp())
+    connection.exec_driver_sql(
+        """
+        UPDATE half_orm_meta.hop_attempt SET state = %s, detail = %s, ended_at = clock_timestamp()
+        WHERE id = %s AND state = %s
+        """,
+        (state, detail, number, RUNNING),
     )
 
 
-def last_attempt(connection: Reading) -> Attempt | None:
+def last_attempt(connection: Connection) -> Attempt | None:
     """The newest attempt on a database; None if there was none, or its registry has no such table yet."""
     if connection.exec_driver_sql("SELECT to_regclass('half_orm_meta.hop_attempt') IS NULL").scalar_one():
         return None

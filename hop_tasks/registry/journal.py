@@ -12,9 +12,9 @@ from hop_tasks.registry.states import DONE, PLANNED, RUNNING
 from hop_tasks.versions import Version
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection, Update
+    from sqlalchemy import ColumnElement, Update
 
-    from hop_tasks.database.looking import Reading
+    from hop_tasks.database.connections import Connection
 
 TAKEN_OVER = "HOPST"
 """The SQLSTATE with which a statement for another program fails when the step is no longer of the run that made it."""
@@ -72,13 +72,13 @@ _BEGUN = """
 """
 
 
-def read_steps(connection: Reading, version: Version) -> tuple[StepRow, ...]:
+def read_steps(connection: Connection, version: Version) -> tuple[StepRow, ...]:
     """The steps of a release, in their order; none if it was not begun."""
     rows = connection.exec_driver_sql(_STEPS % "%s, %s, %s", (version.major, version.minor, version.patch))
     return tuple(StepRow(*row) for _, _, _, *row in rows)
 
 
-def begun_release(connection: Reading) -> BegunRelease | None:
+def begun_release(connection: Connection) -> BegunRelease | None:
     """The release that was begun and is not whole; None if there is none."""
     if connection.exec_driver_sql("SELECT to_regclass('half_orm_meta.hop_step') IS NULL").scalar_one():
         return None
@@ -164,7 +164,7 @@ def finishing_statement(connection: Connection, version: Version, row: StepRow) 
 
 
 def _with_effect(connection: Connection, change: Update) -> str:
-    text = change.compile(connection, compile_kwargs={"literal_binds": True})
+    text = change.compile(connection.core, compile_kwargs={"literal_binds": True})
     return WITH_EFFECT.format(change=text, state=TAKEN_OVER)
 
 

@@ -9,7 +9,7 @@ from hop_tasks.registry.identity import read_database_id
 from hop_tasks.registry.rows import ReleaseRow
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 INSERT = """
     INSERT INTO half_orm_meta.hop_release (

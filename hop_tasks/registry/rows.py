@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from hop_tasks.errors import ModeError, StateError
+from hop_tasks.registry.creating import create_tables
 from hop_tasks.versions import Version
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from hop_tasks.database.looking import Reading
+    from hop_tasks.database.connections import Connection
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ _ENDS = """
 """
 
 
-def read_state(connection: Reading) -> RegistryState:
+def read_state(connection: Connection) -> RegistryState:
     """The registry of the connection's database, one left by half_orm's own tool included."""
     has_releases, has_stamp = connection.exec_driver_sql(_PRESENT).one()
     if not has_releases and not has_stamp:
@@ -132,7 +132,7 @@ def read_state(connection: Reading) -> RegistryState:
     return RegistryState(True, rows[0][0], ends[-1], ends[0]) if ends else RegistryState(True, rows[0][0])
 
 
-def read_releases(connection: Reading, *, limit: int | None = None) -> tuple[ReleaseRow, ...]:
+def read_releases(connection: Connection, *, limit: int | None = None) -> tuple[ReleaseRow, ...]:
     """The releases of the connection's database, newest first. Pre-releases of half_orm's tool are left out."""
     rows = connection.exec_driver_sql(_RELEASES + _NEWEST_FIRST + "LIMIT %s", (limit,))
     return tuple(map(_release, rows))
@@ -146,7 +146,7 @@ _DIGEST = """
 """
 
 
-def digest_commits(connection: Reading) -> str | None:
+def digest_commits(connection: Connection) -> str | None:
     """The SHA-256, in hexadecimal, over a line `X.Y.Z COMMIT` for each release of the connection's database, the lowest
     first, with a line break between two; None if there is none."""
     digest: str | None = connection.exec_driver_sql(_DIGEST).scalar_one()
@@ -163,61 +163,48 @@ def read_commits(connection: Connection) -> dict[Version, str | None]:
 
     Thousands of them in a moment, unlike the whole rows.
     """
-    from sqlalchemy import case, func, select
-    from sqlalchemy.dialects.postgresql import JSONB
-
-    from hop_tasks.registry.tables import RELEASE
-
-    release = RELEASE.alias("release")
-    columns = release.c
-    # Only hop notes an author.
-    author = func.to_jsonb(release.table_valued(), type_=JSONB)["author"].astext
-    commit = case((func.coalesce(author, "") != "", columns.commit))
-    rows = connection.execute(
-        select(columns.major, columns.minor, columns.patch, commit).where(columns.pre_release == "")
+    # Only hop notes an author. By way of JSON, since the registry of half_orm's own tool lacks the column.
+    rows = connection.exec_driver_sql(
+        """
+        SELECT major, minor, patch, CASE WHEN to_jsonb(release) ->> 'author' <> '' THEN "commit" END
+        FROM half_orm_meta.hop_release AS release WHERE pre_release = ''
+        """
     )
     return {Version(major, minor, patch): commit or None for major, minor, patch, commit in rows}
 
 
 def has_release(connection: Connection, version: Version) -> bool:
     """Whether the registry of the connection's database has a release."""
-    from sqlalchemy import exists, select
-
-    from hop_tasks.registry.tables import RELEASE
-
-    columns = RELEASE.c
-    found = exists().where(
-        columns.major == version.major,
-        columns.minor == version.minor,
-        columns.patch == version.patch,
-        columns.pre_release == "",
+    return bool(
+        connection.exec_driver_sql(
+            """
+            SELECT EXISTS (
+                SELECT FROM half_orm_meta.hop_release WHERE (major, minor, patch) = (%s, %s, %s) AND pre_release = ''
+            )
+            """,
+            _numbers(version),
+        ).scalar_one()
     )
-    return bool(connection.execute(select(found)).scalar_one())
 
 
 def create_registry(connection: Connection, *, production: bool) -> None:
     """Create the registry in the caller's transaction, or complete one that is there; stamp it if asked."""
-    import uuid
-
-    from sqlalchemy import func, insert, select, update
-
-    from hop_tasks.registry.tables import DATABASE, create_tables
-
     create_tables(connection)
-    if connection.execute(select(DATABASE.c.id).limit(1)).first() is None:
-        connection.execute(insert(DATABASE).values(id=str(uuid.uuid4()), name=func.current_database()))
+    connection.exec_driver_sql(
+        """
+        INSERT INTO half_orm_meta.database (id, name)
+        SELECT %s, current_database() WHERE NOT EXISTS (SELECT FROM half_orm_meta.database)
+        """,
+        (str(uuid.uuid4()),),
+    )
     if production:
-        connection.execute(update(DATABASE).values(production=True, production_since=func.now()))
+        connection.exec_driver_sql("UPDATE half_orm_meta.database SET production = true, production_since = now()")
 
 
 def stamp_as_development(connection: Connection) -> None:
     """Complete in the caller's transaction the registry of half_orm's own tool: it says then that it is development."""
-    from sqlalchemy import update
-
-    from hop_tasks.registry.tables import DATABASE
-
     create_registry(connection, production=False)
-    connection.execute(update(DATABASE).where(DATABASE.c.production.is_(None)).values(production=False))
+    connection.exec_driver_sql("UPDATE half_orm_meta.database SET production = false WHERE production IS NULL")
 
 
 _COMPLETE = """
@@ -229,21 +216,19 @@ _COMPLETE = """
 
 def complete_registry(connection: Connection) -> None:
     """Add in the caller's transaction the tables and columns that a registry of an earlier version of hop lacks."""
-    from hop_tasks.registry.tables import create_tables
-
     if not connection.exec_driver_sql(_COMPLETE).scalar_one():
         create_tables(connection)
 
 
 def update_commit(connection: Connection, version: Version, commit: str, author: str) -> None:
     """Note the commit that a release of the database was tagged at."""
-    from sqlalchemy import update
-
-    from hop_tasks.registry.tables import RELEASE
-
-    columns = RELEASE.c
-    connection.execute(
-        update(RELEASE)
-        .where(columns.major == version.major, columns.minor == version.minor, columns.patch == version.patch)
-        .values(commit=commit, author=author)
+    connection.exec_driver_sql(
+        """
+        UPDATE half_orm_meta.hop_release SET "commit" = %s, author = %s WHERE (major, minor, patch) = (%s, %s, %s)
+        """,
+        (commit, author, *_numbers(version)),
     )
+
+
+def _numbers(version: Version) -> tuple[int, int, int]:
+    return version.major, version.minor, version.patch

@@ -10,7 +10,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    Connection,
     Date,
     DateTime,
     ForeignKey,
@@ -165,22 +164,32 @@ def _penultimate_release() -> Select[tuple[object, ...]]:
     return select(last_two).order_by(last_two.c.major, last_two.c.minor, last_two.c.patch).limit(1)
 
 
-def create_tables(connection: Connection) -> None:
-    """Create the meta tables and views in the caller's transaction; what is there stays, with our columns added."""
+def definition() -> str:
+    """SQL that makes the meta tables and views; what is there stays, with our columns added.
+
+    `tables.sql` holds it, so that a registry can be made without SQLAlchemy.
+    """
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    statements: list[str] = []
     for schema in REGISTRY_SCHEMAS:
-        connection.execute(CreateSchema(schema, if_not_exists=True))
+        statements.append(str(CreateSchema(schema, if_not_exists=True).compile(dialect=dialect)))
     for table in METADATA.sorted_tables:
-        connection.execute(CreateTable(table, if_not_exists=True))
+        statements.append(str(CreateTable(table, if_not_exists=True).compile(dialect=dialect)))
     for table, columns in ((DATABASE, DATABASE_OWN_COLUMNS), (RELEASE, RELEASE_OWN_COLUMNS)):
         for column in columns:
-            kind = column.type.compile(connection.dialect)
+            kind = column.type.compile(dialect)
             change = f"ALTER TABLE {REGISTRY_SCHEMA}.{table.name}"
-            connection.exec_driver_sql(f"{change} ADD COLUMN IF NOT EXISTS {column.name} {kind}")
+            statements.append(f"{change} ADD COLUMN IF NOT EXISTS {column.name} {kind}")
             if column.server_default is not None:
                 # Apart from the column, so that rows that were there before do not get it.
                 default = column.server_default.arg  # type: ignore[attr-defined]
-                connection.exec_driver_sql(f"{change} ALTER COLUMN {column.name} SET DEFAULT {default}")
-    preparer = connection.dialect.identifier_preparer
+                statements.append(f"{change} ALTER COLUMN {column.name} SET DEFAULT {default}")
+    preparer = dialect.identifier_preparer
     for name, query in (("hop_last_release", _last_release()), ("hop_penultimate_release", _penultimate_release())):
-        body = query.compile(connection, compile_kwargs={"literal_binds": True})
-        connection.exec_driver_sql(f"CREATE OR REPLACE VIEW {preparer.quote_schema(VIEW_SCHEMA)}.{name} AS {body}")
+        body = query.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+        statements.append(f"CREATE OR REPLACE VIEW {preparer.quote_schema(VIEW_SCHEMA)}.{name} AS {body}")
+    return "".join(f"{_tidy(statement)};\n" for statement in statements)
+
+
+def _tidy(statement: str) -> str:
+    return "\n".join(line.rstrip().expandtabs(4) for line in statement.strip().splitlines() if line.strip())

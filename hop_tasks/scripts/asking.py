@@ -14,7 +14,7 @@ from hop_tasks.report import Reporter
 from hop_tasks.scripts.nontransactional import Name
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 POLL_SECONDS = 0.1
 CLEAN_UP_SECONDS = 5.0
@@ -112,7 +112,7 @@ def drop_index(connection: Connection, index: Index) -> None:
 @contextlib.contextmanager
 def waiting_at_most(connection: Connection, seconds: float) -> Iterator[None]:
     """Statements of the body wait so long for other sessions, or as long as it takes if `seconds` is 0."""
-    from sqlalchemy.exc import DBAPIError
+    from psycopg2 import Error
 
     statement = "SELECT set_config('lock_timeout', %s, false)"
     before = connection.exec_driver_sql("SELECT current_setting('lock_timeout')").scalar_one()
@@ -121,7 +121,7 @@ def waiting_at_most(connection: Connection, seconds: float) -> Iterator[None]:
         yield
     finally:
         # If the connection was lost, the body's error says so better.
-        with contextlib.suppress(DBAPIError):
+        with contextlib.suppress(Error):
             connection.exec_driver_sql(statement, (before,))
 
 
@@ -135,7 +135,7 @@ def drop_left(connection: Connection, indexes: list[Index], reporter: Reporter) 
 
 def drop_soon(connection: Connection, indexes: list[Index], reporter: Reporter) -> bool:
     """The same within a few seconds each, or not at all; whether none of them is left."""
-    from sqlalchemy.exc import DBAPIError
+    from psycopg2 import Error
 
     clean = True
     for index in indexes:
@@ -146,10 +146,10 @@ def drop_soon(connection: Connection, indexes: list[Index], reporter: Reporter) 
             try:
                 with waiting_at_most(connection, CLEAN_UP_SECONDS):
                     drop_index(connection, index)
-            except DBAPIError as error:
-                if error.connection_invalidated:
+            except Error as error:
+                if connection.is_lost:
                     raise
-                reason = str(error.orig).split("\n", maxsplit=1)[0].strip()
+                reason = str(error).split("\n", maxsplit=1)[0].strip()
         if reason is None:
             reporter.note(f"invalid index {index}, left by the failed statement, is dropped")
         else:

@@ -14,7 +14,7 @@ from hop_tasks.scripts.files import PatchFile
 from hop_tasks.scripts.outcomes import ROLLED_BACK
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 CONNECTION_CHECK_SINCE = 140000
 """client_connection_check_interval exists since PostgreSQL 14: a server that lost its client stops the statement."""

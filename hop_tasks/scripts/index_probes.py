@@ -19,7 +19,7 @@ from hop_tasks.scripts.asking import (
 from hop_tasks.scripts.nontransactional import Subject
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 NEW_COPY = re.compile(r"_ccnew\d*\Z")
 OLD_COPY = re.compile(r"_ccold\d*\Z")

@@ -16,7 +16,7 @@ from hop_tasks.scripts.index_probes import IndexBuilt, IndexGone, Reindexed
 from hop_tasks.scripts.nontransactional import Probe, Solo, Subject
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 __all__ = ["Outcome", "clean_up_failure", "look_after", "look_before", "verify"]
 

@@ -24,6 +24,7 @@ from hop_tasks.scripts.sql_files import HINTS, failure, sql_text
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
+    from hop_tasks.database.addresses import Address
     from hop_tasks.scripts.runner import FileRun
 
 PARTLY_DONE = "what the file did before that stays"
@@ -89,7 +90,7 @@ def run_psql(
     file: PatchFile,
     *,
     root: Path,
-    url: URL,
+    place: Address | URL,
     program: Path,
     lock_timeout: float,
     before: str = "",
@@ -105,7 +106,7 @@ def run_psql(
     Args:
         file: the file, which is below `root` too.
         root: the folder of the project as it is in that release; psql's working directory.
-        url: the database.
+        place: the database.
         program: psql, from `find_client`.
         lock_timeout: seconds that a statement waits for a lock.
         before, after: SQL without results that is run before and behind the file, in its transaction if it has one.
@@ -123,7 +124,7 @@ def run_psql(
     started = time.perf_counter()
     settings = SETTINGS % round(lock_timeout * 1000)
     commands = (_transaction if single_transaction else _plain)(file, before, after)
-    code, output, errors = _run(program, [*OPTIONS, *_commands(settings), *commands], url, root)
+    code, output, errors = _run(program, [*OPTIONS, *_commands(settings), *commands], place, root)
     messages = read_messages(errors)
     if code:
         faults = [message for message in messages if message.is_fault]
@@ -157,9 +158,9 @@ def _commands(*commands: str) -> list[str]:
     return [f"--command={command}" for command in commands if command]
 
 
-def _run(program: Path, arguments: list[str], url: URL, root: Path) -> tuple[int, str, str]:
+def _run(program: Path, arguments: list[str], place: Address | URL, root: Path) -> tuple[int, str, str]:
     """Exit code, output and messages of psql."""
-    environment = client_environment(url)
+    environment = client_environment(place)
     # The files are UTF-8, whatever the database or the terminal is.
     environment["PGCLIENTENCODING"] = "UTF8"
     environment.setdefault("PGAPPNAME", APPLICATION)

@@ -23,8 +23,8 @@ from hop_tasks.scripts.steps import Part, StatementStep, Step, TransactionStep, 
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as DriverConnection
-    from sqlalchemy import Connection
 
+    from hop_tasks.database.connections import Connection
     from hop_tasks.scripts.statements import Statement
 
 
@@ -115,7 +115,7 @@ def run_transaction(
         started = time.perf_counter()
         rows = 0
         if isinstance(part.program, CodeType):
-            run_python(connection, part.file, part.program, root())
+            run_python(connection.core, part.file, part.program, root())
         else:
             if part.settings:
                 run_sql(raw, part.file, part.settings)
@@ -134,7 +134,7 @@ def run_statement(connection: Connection, step: StatementStep, *, lock_timeout: 
 
     A statement that keeps nobody waiting is not subject to `lock_timeout`, in seconds, itself.
     """
-    raw: DriverConnection = connection.connection.driver_connection  # type: ignore[assignment]
+    raw = connection.driver
     settings = session_settings(raw.server_version, 0.0 if step.solo.waits_politely else lock_timeout)
     _freshen(connection)
     try:

@@ -14,7 +14,7 @@ from hop_tasks.database.statements import execute, in_transaction
 from hop_tasks.snapshots.kinds import DISCARDED, SPARE, provisional_name, provisional_names
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 
 def discard_database(connection: Connection, name: str, of: str, *, rename: bool = False) -> None:

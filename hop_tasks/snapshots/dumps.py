@@ -17,7 +17,8 @@ from hop_tasks.database.statements import execute
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as DriverConnection
-    from sqlalchemy import Connection
+
+    from hop_tasks.database.connections import Connection
 
 SECTIONS = ("pre-data", "data", "post-data")
 ROWS = "data"
@@ -88,9 +89,9 @@ def write_dump(database: Database, folder: Path, *, server: int, programs: Path 
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True, mode=0o700)
     archive, contents = new / "archive", new / "contents"
-    run_client(find_client("pg_dump", server, folder=programs), [*DUMP_OPTIONS, f"--file={archive}"], database.url)
+    run_client(find_client("pg_dump", server, folder=programs), [*DUMP_OPTIONS, f"--file={archive}"], database.address)
     restore = find_client("pg_restore", server, folder=programs)
-    lines = run_client(restore, ["--list", str(archive)], database.url).splitlines()
+    lines = run_client(restore, ["--list", str(archive)], database.address).splitlines()
     with database.connect() as connection:
         gone = set(connection.exec_driver_sql(WHOLE_SCHEMAS).scalars())
         schemas = set(connection.exec_driver_sql(ALL_SCHEMAS).scalars()) - gone
@@ -99,7 +100,7 @@ def write_dump(database: Database, folder: Path, *, server: int, programs: Path 
     contents.write_text("".join(f"{line}\n" for line in entries), "utf-8")
     for section in SECTIONS:
         options = [f"--section={section}", f"--use-list={contents}", f"--file={new / section}"]
-        run_client(restore, [*options, str(archive)], database.url)
+        run_client(restore, [*options, str(archive)], database.address)
     archive.unlink()
     shutil.rmtree(folder, ignore_errors=True)
     new.rename(folder)

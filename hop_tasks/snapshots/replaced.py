@@ -16,12 +16,10 @@ from hop_tasks.snapshots.kinds import AT, BEFORE_APPLY, BEGUN, REPLACED, UNDECID
 from hop_tasks.versions import Version
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from hop_tasks.database.looking import Reading
+    from hop_tasks.database.connections import Connection
 
 
-def find_kept(connection: Reading, of: str) -> tuple[Mark, ...]:
+def find_kept(connection: Connection, of: str) -> tuple[Mark, ...]:
     """The databases that were replaced and kept."""
     return tuple(mark for mark in marked_databases(connection, of) if mark.kind in (REPLACED, BEFORE_APPLY))
 

@@ -23,7 +23,7 @@ from hop_tasks.snapshots.discarding import discard_database, marked_as
 from hop_tasks.snapshots.kinds import AT, COMMIT, SOURCE, SPARE, WORK, provisional_name
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 LOCK_MILLISECONDS = 200
 """How long a command waits for a spare that somebody else is at, before it makes a copy of its own."""
@@ -60,7 +60,7 @@ def take_spare(connection: Connection, snapshot: str, of: str) -> str | None:
 
     One that is being copied is waited for: a copy of one's own would take longer. The caller holds the lock of `of`.
     """
-    from sqlalchemy.exc import DBAPIError
+    from psycopg2 import Error
 
     source = mark_of(connection, snapshot)
     if source is None:
@@ -76,9 +76,9 @@ def take_spare(connection: Connection, snapshot: str, of: str) -> str | None:
             execute(connection, "ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", spare)
             mark_database(connection, spare, {"kind": WORK, "of": of})
             execute(connection, "ALTER DATABASE {} RENAME TO {}", spare, name)
-    except DBAPIError as error:
+    except Error as error:
         # It is being dropped, or somebody has done something to it.
-        if getattr(error.orig, "pgcode", None):
+        if error.pgcode:
             return None
         raise
     checkpoint("spare.after_take")
@@ -134,7 +134,7 @@ def drop_spares(connection: Connection, of: str, *, but: Mark | None = None) -> 
 @contextmanager
 def making_spares(connection: Connection, of: str) -> Iterator[bool]:
     """The lock of who makes and drops the spares of a database; False, at once, if somebody else has it."""
-    from sqlalchemy.exc import SQLAlchemyError
+    from psycopg2 import Error
 
     key = making_key(of)
     held = bool(connection.exec_driver_sql("SELECT pg_try_advisory_lock(%s)", (key,)).scalar_one())
@@ -142,7 +142,7 @@ def making_spares(connection: Connection, of: str) -> Iterator[bool]:
         yield held
     finally:
         if held:
-            with suppress(SQLAlchemyError):
+            with suppress(Error):
                 connection.exec_driver_sql("SELECT pg_advisory_unlock(%s)", (key,))
 
 
@@ -161,12 +161,12 @@ def end_maker(connection: Connection, of: str) -> bool:
 
     What it was making is dropped by the server, or by the next one. One that this role may not end is left alone.
     """
-    from sqlalchemy.exc import DBAPIError
+    from psycopg2 import Error
 
     pid = maker_of(connection, of)
     if pid is None:
         return False
-    with suppress(DBAPIError):
+    with suppress(Error):
         connection.exec_driver_sql("SELECT pg_terminate_backend(%s)", (pid,))
     deadline = time.monotonic() + DROPPING_SECONDS
     while maker_of(connection, of) == pid and time.monotonic() < deadline:

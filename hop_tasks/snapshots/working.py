@@ -23,12 +23,10 @@ from hop_tasks.snapshots.spares import end_maker
 from hop_tasks.versions import Version
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from hop_tasks.database.looking import Reading
+    from hop_tasks.database.connections import Connection
 
 
-def find_snapshots(connection: Reading, of: str) -> dict[Version, tuple[str, str]]:
+def find_snapshots(connection: Connection, of: str) -> dict[Version, tuple[str, str]]:
     """Release -> database and the release's commit, of the snapshots of a database."""
     return {
         version: (mark.database, str((mark.extra or {}).get(COMMIT)))

@@ -24,7 +24,7 @@ from hop_tasks.workflows.stamping import require_catalog_of
 from hop_tasks.workflows.workspace import Workspace, locked_database
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 MESSAGE = "the release at which hop took the project over from half_orm's tool"
 LOADING = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null")
@@ -131,7 +131,6 @@ def _complete_registry(workspace: Workspace, version: Version) -> None:
     """Add what hop needs to the registry, in one transaction; the rows of half_orm's tool stay as they are."""
     database = workspace.database
     with database.connect() as connection:
-        connection.begin()
         at = read_state(connection).version
         if at != version:
             raise StateError(
@@ -160,7 +159,7 @@ def _require_as_released(workspace: Workspace, admin: Connection, version: Versi
     try:
         copy = database.beside(scratch)
         program = find_client("psql", server_version(admin), folder=workspace.programs)
-        run_client(program, LOADING, copy.url, stdin=dump[2])
+        run_client(program, LOADING, copy.address, stdin=dump[2])
         with copy.connect() as expected, database.connect() as found:
             difference = read_catalog(expected).compare(read_catalog(found))
     except DatabaseError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hop_tasks.database.engines import Database
-from hop_tasks.database.urls import URL_VARIABLES, meant_url, without_password
+from hop_tasks.database.urls import URL_VARIABLES, meant_address, without_password
 from hop_tasks.errors import DatabaseError, ProjectError, RepositoryError, StateError
 from hop_tasks.foreign import (
     CONFIG,
@@ -184,7 +184,7 @@ def _database(project: Project, file: ConnectionFile | None, url: str | None) ->
     """The database: of the command line, of the environment, of the connection file, or of the settings."""
     if url is None and file is not None and not _is_given_by_variable():
         url = file.url().render_as_string(hide_password=False)
-    target = meant_url(project, url)
+    target = meant_address(project, url)
     if target is None:
         raise DatabaseError(
             f"there is no connection file {connection_path(project.name)}, and no URL is set; nothing was changed",

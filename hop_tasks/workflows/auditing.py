@@ -25,7 +25,7 @@ from hop_tasks.registry import (
 from hop_tasks.versions import Version
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 
 @dataclass

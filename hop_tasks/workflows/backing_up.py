@@ -37,7 +37,7 @@ from hop_tasks.workflows.patience import naming_blockers
 from hop_tasks.workflows.workspace import Workspace, programs_folder
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 NO_BACKUP = "none"
 REGISTRY = "half_orm_meta"

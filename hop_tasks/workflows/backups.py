@@ -17,6 +17,7 @@ from hop_tasks.backups import (
     remove_leftover,
     superseded,
 )
+from hop_tasks.database.addresses import Address
 from hop_tasks.database.admin import database_exists, drop_database, take_off_mark
 from hop_tasks.database.engines import Database
 from hop_tasks.database.sizes import size_of
@@ -29,7 +30,7 @@ from hop_tasks.snapshots import BEGUN, REPLACED, find_kept, remove_leftovers
 from hop_tasks.workflows.workspace import Workspace, programs_folder
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def list_backups(project: Project, *, verify: bool = False) -> BackupList:
     project.require_devel("backups")
     target = resolve_target(project)
     name, folder = target.database, project.backups
-    database = Database(target.url, project.settings.maintenance_database) if target.url is not None else None
+    database = Database(target.place, project.settings.maintenance_database) if target.place is not None else None
     listed = [
         ListedBackup(backup, _damage(project, backup, database) if verify else None)
         for backup in find_backups(folder, name)
@@ -150,12 +151,10 @@ def _open(project: Project, reporter: Reporter) -> Workspace:
 
 
 def _damage(project: Project, backup: Backup, database: Database | None) -> str | None:
-    from sqlalchemy import URL
-
     if backup.kind is Kind.ELSEWHERE:
         return None
     # Nobody connects to it: a server that is not there is no hindrance.
-    any_database = database or Database(URL.create("postgresql+psycopg2", database=backup.database))
+    any_database = database or Database(Address(backup.database))
     try:
         return find_damage(backup, database=any_database, programs=programs_folder(project))
     except DatabaseError as error:

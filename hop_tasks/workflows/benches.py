@@ -18,7 +18,7 @@ from hop_tasks.workflows.bases import require_known_state
 from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 VERB = "test"
 """What the sessions that make databases for tests are called by."""

@@ -24,7 +24,7 @@ from hop_tasks.versions import Version
 from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 
 def choose_source(workspace: Workspace, admin: Connection, state: RegistryState | None, wanted: str) -> Backup | Mark:

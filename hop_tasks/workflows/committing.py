@@ -15,7 +15,7 @@ from hop_tasks.report import Reporter
 from hop_tasks.scripts import ROLLED_BACK
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 PATIENCE = 60.0
 """Seconds to wait for a server that went away during COMMIT: it may be starting again, or still be at it."""
@@ -52,19 +52,15 @@ def commit_surely(
     Returns when it is committed. Raises PatchError when it was rolled back, DatabaseError when the server does not say.
     """
     from psycopg2 import Error
-    from sqlalchemy.exc import DBAPIError
 
     raw = driver_connection(connection)
     try:
         if commit(connection):
             return
-    except (DBAPIError, Error) as error:
-        driver_error = getattr(error, "orig", None) or error
-        lines = str(driver_error).strip().splitlines() or ["the connection was lost"]
+    except Error as error:
+        lines = str(error).strip().splitlines() or ["the connection was lost"]
         if is_over(raw):
-            raise PatchError(
-                f"{what}: at COMMIT: {lines[0]}; {ROLLED_BACK}", sqlstate=getattr(driver_error, "pgcode", None)
-            ) from error
+            raise PatchError(f"{what}: at COMMIT: {lines[0]}; {ROLLED_BACK}", sqlstate=error.pgcode) from error
         reporter.warn(f"the connection was lost during COMMIT of {what} ({lines[0]}): asking the server for its fate")
         if not _committed(database, transaction, what, is_there):
             raise PatchError(f"{what}: the connection was lost during COMMIT; {ROLLED_BACK}") from error
@@ -96,12 +92,12 @@ def _committed(database: Database, transaction: str, what: str, is_there: IsTher
 
 def _in_progress(connection: Connection, transaction: str) -> bool:
     """Whether the transaction is neither committed nor rolled back."""
-    from sqlalchemy.exc import DBAPIError
+    from psycopg2 import Error
 
     try:
         status = connection.exec_driver_sql("SELECT pg_xact_status(%s::xid8)", (transaction,)).scalar_one()
-    except DBAPIError as error:
-        if getattr(error.orig, "pgcode", None) != INVALID_PARAMETER_VALUE:
+    except Error as error:
+        if error.pgcode != INVALID_PARAMETER_VALUE:
             raise
         return False  # "in the future": the server crashed before it had written anything of the transaction
     return bool(status == "in progress")

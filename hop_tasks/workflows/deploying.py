@@ -39,7 +39,7 @@ from hop_tasks.workflows.reading import Deployable
 from hop_tasks.workflows.registering import registry_row, row_of
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 Result = TypeVar("Result")
 
@@ -235,12 +235,12 @@ def deploy(database: Database, release: Deployable, manner: Manner, admin: Conne
 @contextmanager
 def _alone(version: Version) -> Iterator[None]:
     """Says what it means if the registry has a release already that is about to be noted."""
-    from sqlalchemy.exc import IntegrityError
+    from psycopg2 import Error
 
     try:
         yield
-    except (IntegrityError, PatchError) as error:
-        if not is_noted_already(error.orig if isinstance(error, IntegrityError) else error.__cause__):
+    except (Error, PatchError) as error:
+        if not is_noted_already(error if isinstance(error, Error) else error.__cause__):
             raise
         raise LockedError(
             f"{version} was applied by another hop meanwhile; here it was rolled back", hint="hop shows the state"

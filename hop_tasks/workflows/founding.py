@@ -10,7 +10,7 @@ from hop_tasks.catalog import has_user_objects, read_catalog
 from hop_tasks.database.admin import create_database, database_exists, drop_database
 from hop_tasks.database.engines import Database
 from hop_tasks.database.statements import server_version
-from hop_tasks.database.urls import parse_url, without_password
+from hop_tasks.database.urls import parse_url, read_address, without_password
 from hop_tasks.errors import DatabaseError, StateError
 from hop_tasks.foreign import read_histories
 from hop_tasks.installed import hop_version
@@ -63,7 +63,7 @@ def meant_database(project: Project, url: str | None, reporter: Reporter) -> Dat
     """The database of a project that is being made: the URL given on the command line comes first."""
     if url is None:
         return reach_database(project, reporter)
-    return Database(parse_url(url, "--url", default_database=project.name), project.settings.maintenance_database)
+    return Database(read_address(url, "--url", default_database=project.name), project.settings.maintenance_database)
 
 
 @contextmanager

@@ -35,7 +35,7 @@ from hop_tasks.workflows.sync_package import synchronise_database
 from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 DUMPS = "snapshots"
 LOCK_NOT_AVAILABLE = "55P03"
@@ -157,12 +157,10 @@ def _load(
     """Load the base and do something more, in one transaction; before its end bring the package in step, for a
     release that is given."""
     from psycopg2 import Error
-    from sqlalchemy.exc import DBAPIError
 
     project, name = workspace.project, workspace.database.name
     package = None
     with workspace.database.connect() as connection, cancelled_by_signals(connection):
-        connection.begin()
         execute(
             connection, "SET LOCAL lock_timeout = {timeout}", timeout=f"{project.settings.lock_timeout * 1000:.0f}ms"
         )
@@ -170,9 +168,8 @@ def _load(
         own = driver_connection(connection).info.backend_pid
         try:
             load_dump(connection, base)
-        except (DBAPIError, Error) as error:
-            driver_error = getattr(error, "orig", None) or error
-            if getattr(driver_error, "pgcode", None) != LOCK_NOT_AVAILABLE:
+        except Error as error:
+            if error.pgcode != LOCK_NOT_AVAILABLE:
                 raise
             others = ", ".join(str(session) for session in sessions_on(admin, name) if session.pid != own)
             raise DatabaseError(

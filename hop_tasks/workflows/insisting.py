@@ -12,7 +12,7 @@ from hop_tasks.errors import BlockedError, PatchError
 from hop_tasks.report import Reporter
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 T = TypeVar("T")
 

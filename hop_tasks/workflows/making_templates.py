@@ -36,7 +36,7 @@ def copy_of_release(bench: Bench, version: Version) -> str:
 
     Raises StateError for a version that is neither released nor in preparation here, PatchError for a file that fails.
     """
-    from sqlalchemy.exc import DBAPIError
+    from psycopg2 import Error
 
     project, repository = bench.workspace.project, bench.workspace.repository
     released = version in repository.refs().released
@@ -50,8 +50,8 @@ def copy_of_release(bench: Bench, version: Version) -> str:
             note = {"release": str(version), "run": bench.run, "kept": bench.keep}
             try:
                 return copy_for_tests(bench.admin, bench.leases, template_name(bench.of, recipe.key), bench.of, note)
-            except DBAPIError as error:
-                if getattr(error.orig, "pgcode", None) != INVALID_CATALOG_NAME:
+            except Error as error:
+                if error.pgcode != INVALID_CATALOG_NAME:
                     raise
     raise DatabaseError(
         f"the template of {version} for tests is made again and again: its files, or the templates, change meanwhile",

@@ -13,7 +13,7 @@ from hop_tasks.errors import BackupError, DatabaseError, HopError
 from hop_tasks.workflows.insisting import LOCK_NOT_AVAILABLE
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 DUMP_WAITED = "LOCK TABLE"
 """In what pg_dump says when it could not lock a table, in whatever language it says the rest."""
@@ -31,12 +31,12 @@ def naming_blockers(
         doing: what cannot be done, such as `back up shop`.
         as_error: the class of the error.
     """
-    from sqlalchemy.exc import DBAPIError
+    from psycopg2 import Error
 
     with watch_blockers(admin, driver_connection(connection).info.backend_pid) as watch:
         try:
             yield
-        except (DBAPIError, HopError) as error:
+        except (Error, HopError) as error:
             if not _is_for_a_lock(error, dumps=bool(watch.seen)):
                 raise
             names = "; ".join(map(str, watch.seen[:5])) or "sessions that hop did not get to see"

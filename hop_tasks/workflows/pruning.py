@@ -13,7 +13,7 @@ from hop_tasks.versions import Version
 from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 
 def needed_releases(repository: Repository) -> frozenset[Version]:

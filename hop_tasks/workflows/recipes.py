@@ -24,7 +24,7 @@ from hop_tasks.workflows.reading import ReleaseReader
 from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from hop_tasks.workflows.sync_package import package_differences, variables_for_
 from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 
 @dataclass(frozen=True)
@@ -247,8 +247,8 @@ def _prove(
         checks = None
         if project.settings.tests:
             reporter.step("running the tests against the scratch copy")
-            with variables_for_tests(project, database.url) as variables:
-                checks = run_checks(project.settings.tests, project.root, database.url, reporter, variables)
+            with variables_for_tests(project, database.address) as variables:
+                checks = run_checks(project.settings.tests, project.root, database.address.text, reporter, variables)
         return Proof(catalog, schema, checks)
     finally:
         workspace.discard(scratch)

@@ -16,7 +16,7 @@ from hop_tasks.workflows.spares import clear_spares
 from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from hop_tasks.workflows.spares import Spares, clear_leftovers, sparing
 from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 
 def restore_database(

@@ -18,7 +18,7 @@ from hop_tasks.workflows.sessions import tell_ended
 from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 
 @dataclass(frozen=True)

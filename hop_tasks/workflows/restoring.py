@@ -24,7 +24,7 @@ from hop_tasks.workflows.restored import Restored, require_able_to_replace, take
 from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 MAJOR = 10_000
 """What libpq's number of a version is divided by to have the major version."""

@@ -20,7 +20,7 @@ def start_server(project: Project, *, reporter: Reporter = DEFAULT_REPORTER) -> 
             f"this project does not use the embedded server: {target.source.value} names {target}",
             hint="psql with that",
         )
-    return reach_target(project, reporter).set(drivername="postgresql").render_as_string(hide_password=False)
+    return reach_target(project, reporter).text
 
 
 def stop_server(project: Project) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from hop_tasks.database.looking import look_into
+from hop_tasks.database.engines import Database
 from hop_tasks.database.urls import resolve_target
 from hop_tasks.errors import DatabaseError
 from hop_tasks.project import Project
@@ -25,7 +25,7 @@ def settled_release(project: Project, refs: Refs) -> Version | None:
         target = resolve_target(project)
         if newest is None or target.place is None:
             return None
-        with look_into(target) as connection:
+        with Database(target.place).connect(autocommit=True) as connection:
             state = read_state(connection)
             if not state.production or state.last is None or state.last.version != newest:
                 return None

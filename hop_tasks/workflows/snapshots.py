@@ -68,9 +68,9 @@ def list_snapshots(project: Project) -> SnapshotList:
     """
     project.require_devel("snapshots")
     target = resolve_target(project)
-    if target.url is None:
+    if target.place is None:
         return SnapshotList(target.database, problem=DatabaseError(f"{target}", hint="hop server"))
-    database = Database(target.url, project.settings.maintenance_database)
+    database = Database(target.place, project.settings.maintenance_database)
     needed = needed_releases(Repository.open(project.root))
     try:
         with database.administer() as admin:

@@ -18,6 +18,7 @@ from hop_tasks.database.admin import mark_of
 from hop_tasks.database.engines import Database
 from hop_tasks.database.sizes import free_space, size_of
 from hop_tasks.database.statements import server_version
+from hop_tasks.database.urls import read_address
 from hop_tasks.errors import DatabaseError
 from hop_tasks.report import shown_size
 from hop_tasks.snapshots import (
@@ -33,7 +34,7 @@ from hop_tasks.snapshots import (
 from hop_tasks.workflows.spare_notes import SpareNote
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 CLIENT_CHECK_SINCE = 140000
 CLIENT_CHECK = "1s"
@@ -63,10 +64,8 @@ class Request:
     @classmethod
     def parse(cls, text: str) -> Request:
         """From the JSON that comes through the pipe. Raises ValueError if it was cut off."""
-        from sqlalchemy import make_url
-
         data = json.loads(text)
-        database = Database(make_url(data["url"]), data["maintenance"])
+        database = Database(read_address(data["url"], "the request", default_database=""), data["maintenance"])
         return cls(database, data["snapshot"], SpareNote(Path(data["root"])))
 
 

@@ -26,7 +26,7 @@ from hop_tasks.workflows.spare_notes import SpareNote
 from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 MAKER = "hop_tasks.workflows.spare_maker"
 
@@ -110,7 +110,7 @@ def _begin_making(workspace: Workspace, snapshot: str | None) -> None:
     It finds the database through a pipe: a command line is for everybody to read.
     """
     request: dict[str, Any] = {
-        "url": workspace.database.url.render_as_string(hide_password=False),
+        "url": workspace.database.address.text,
         "maintenance": workspace.database.maintenance,
         "snapshot": snapshot,
         "root": str(workspace.project.root),

@@ -16,7 +16,7 @@ from hop_tasks.workflows.registering import registry_row
 from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 
 def baseline_database(workspace: Workspace, admin: Connection, reader: ReleaseReader, version: Version) -> None:

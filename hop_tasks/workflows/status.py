@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from hop_tasks.database.admin import database_exists
-from hop_tasks.database.engines import is_missing, maintenance_hint
-from hop_tasks.database.looking import Reading, look_into
+from hop_tasks.database.engines import Database, is_missing, maintenance_hint
 from hop_tasks.database.urls import resolve_target
 from hop_tasks.errors import DatabaseError
 from hop_tasks.names import release_branch, version_of_branch
@@ -16,6 +16,9 @@ from hop_tasks.registry import Attempt, BegunRelease, RegistryState, begun_relea
 from hop_tasks.repository import Refs, Repository, Survey, surveying
 from hop_tasks.snapshots import find_kept, find_snapshots
 from hop_tasks.versions import Version, in_order
+
+if TYPE_CHECKING:
+    from hop_tasks.database.connections import Connection
 
 
 @dataclass(frozen=True)
@@ -97,14 +100,15 @@ def _read_database(project: Project) -> DatabaseStatus:
     found = DatabaseStatus(target.database, str(target), target.source.value)
     if target.place is None:
         return found
+    database = Database(target.place, project.settings.maintenance_database)
     try:
         try:
-            with look_into(target) as connection:
+            with database.connect(autocommit=True) as connection:
                 return _look(connection, found)
         except DatabaseError as error:
             if not is_missing(error):
                 raise
-        with look_into(target, database=project.settings.maintenance_database) as connection:
+        with database.beside(database.maintenance).connect(autocommit=True) as connection:
             exists = database_exists(connection, target.database)
             return replace(_look(connection, found, registry=False), exists=exists)
     except DatabaseError as error:
@@ -113,7 +117,7 @@ def _read_database(project: Project) -> DatabaseStatus:
         return replace(found, problem=error)
 
 
-def _look(connection: Reading, found: DatabaseStatus, *, registry: bool = True) -> DatabaseStatus:
+def _look(connection: Connection, found: DatabaseStatus, *, registry: bool = True) -> DatabaseStatus:
     """What a connection tells of the server, and of the registry of its own database."""
     server = str(connection.exec_driver_sql("SHOW server_version").scalar_one())
     state = attempt = begun = None

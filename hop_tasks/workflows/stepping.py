@@ -53,7 +53,7 @@ from hop_tasks.workflows.manner import Manner
 from hop_tasks.workflows.reading import Deployable
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ class Stepper:
                 return run_psql(
                     step.file,
                     root=self.release.root(),
-                    url=self.database.url,
+                    place=self.database.address,
                     program=program,
                     lock_timeout=self.manner.lock_timeout,
                     before=claiming_statement(journal, version, row),

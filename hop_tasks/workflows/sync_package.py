@@ -29,7 +29,7 @@ from hop_tasks.workflows.project_files import with_subpackages
 from hop_tasks.workflows.workspace import reach_database, require_no_copy
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL
+    from hop_tasks.database.addresses import Address
 
 
 def synchronise_package(project: Project, *, reporter: Reporter = DEFAULT_REPORTER) -> Synchronised:
@@ -80,12 +80,12 @@ def package_differences(project: Project, database: Database, release: Version |
 
 
 @contextmanager
-def variables_for_tests(project: Project, url: URL) -> Iterator[Mapping[str, str]]:
+def variables_for_tests(project: Project, address: Address) -> Iterator[Mapping[str, str]]:
     """What else than its URL tells the package of a project to which database it is to connect, in its tests."""
     if project.settings.generator != HALF_ORM:
         yield {}
         return
-    with half_orm_connection(project.settings.package, url) as variables:
+    with half_orm_connection(project.settings.package, address) as variables:
         yield variables
 
 

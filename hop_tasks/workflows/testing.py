@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from hop_tasks.database.engines import explain_errors, shown_url
+from hop_tasks.database.addresses import Address
+from hop_tasks.database.engines import explain_errors
 from hop_tasks.errors import DatabaseError, HopError, UsageError, hinting
 from hop_tasks.registry import read_state
 from hop_tasks.templates import copy_for_tests, discard_test
@@ -49,7 +50,7 @@ class HopDatabase:
     @property
     def shown(self) -> str:
         """Its URL with the password masked."""
-        return shown_url(self.url)
+        return Address.of(self.url).shown
 
 
 @dataclass(frozen=True)

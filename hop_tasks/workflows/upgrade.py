@@ -27,7 +27,7 @@ from hop_tasks.workflows.stamping import baseline_database
 from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 
 @dataclass(frozen=True)

@@ -56,8 +56,7 @@ class Applying:
         with obeying_signals(announced=False) as interrupts:
             try:
                 applied = apply_release(self.project, reporter=reporter)
-                url = reach_database(self.project, reporter).url
-                outcome = Outcome(applied, url.set(drivername="postgresql").render_as_string(hide_password=False))
+                outcome = Outcome(applied, reach_database(self.project, reporter).address.text)
             except (Exception, KeyboardInterrupt) as error:
                 outcome = Outcome(error=_explained(error, interrupts.number))
         send(outcome)
@@ -73,9 +72,9 @@ class Probing:
         """Do it. Nothing is started, and no lock is taken, which others may want."""
         try:
             target = resolve_target(self.project)
-            if target.url is None:
+            if target.place is None:
                 raise DatabaseError(f"the database is {target}")
-            database = Database(target.url, self.project.settings.maintenance_database)
+            database = Database(target.place, self.project.settings.maintenance_database)
             holder = find_holder(database)
             send(None if holder is None else LockedError(f"another hop is at work on {database.name}: {holder}"))
         except HopError as error:
@@ -92,14 +91,12 @@ class Command:
 
     def run(self, _send: Send) -> None:
         """Do it."""
-        from sqlalchemy import make_url
-
         os.chdir(self.project.root)
         # Python ignores it, and what it starts would.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         arguments = checks_arguments(self.words)
         try:
-            os.execvpe(arguments[0], arguments, checks_environment(os.environ, make_url(self.url)))
+            os.execvpe(arguments[0], arguments, checks_environment(os.environ, self.url))
         except OSError as error:
             with contextlib.suppress(OSError):
                 os.write(2, f"hop: {arguments[0]} cannot be run: {error.strerror}\n".encode())

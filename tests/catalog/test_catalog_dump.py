@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Engine
 
 from hop_tasks.catalog import normalise_dump, read_catalog
+from hop_tasks.database.engines import Database
 
 BODY = """CREATE FUNCTION public.f() RETURNS text
     LANGUAGE plpgsql
@@ -108,7 +108,7 @@ def test_characters_that_only_look_like_line_ends_stay() -> None:
 
 
 def test_a_database_rebuilt_from_its_dump_has_the_same_catalog(
-    rich_database: Engine, make_database: Callable[[str], Engine], dump_database: Callable[[Engine], str]
+    rich_database: Database, make_database: Callable[[str], Database], dump_database: Callable[[Database], str]
 ) -> None:
     with rich_database.connect() as connection:
         expected = read_catalog(connection)
@@ -125,7 +125,7 @@ def test_a_database_rebuilt_from_its_dump_has_the_same_catalog(
 
 
 def test_two_dumps_of_one_database_get_the_same_text(
-    rich_database: Engine, dump_database: Callable[[Engine], str]
+    rich_database: Database, dump_database: Callable[[Database], str]
 ) -> None:
     first, second = dump_database(rich_database), dump_database(rich_database)
     assert first != second

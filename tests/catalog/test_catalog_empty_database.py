@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Engine
 
 from hop_tasks.catalog import has_user_objects, read_catalog
+from hop_tasks.database.engines import Database
 
 REGISTRY = """
     CREATE SCHEMA half_orm_meta;
@@ -27,8 +27,8 @@ REGISTRY = """
 """
 
 
-def is_used(engine: Engine, schema: str) -> bool:
-    with engine.connect() as connection:
+def is_used(database: Database, schema: str) -> bool:
+    with database.connect() as connection:
         connection.exec_driver_sql(schema)
         used = has_user_objects(connection)
         connection.rollback()
@@ -49,7 +49,9 @@ def is_used(engine: Engine, schema: str) -> bool:
         "CREATE TEMPORARY TABLE t ()",
     ],
 )
-def test_a_database_is_empty_with_only_schemas_extensions_or_the_registry(empty_database: Engine, schema: str) -> None:
+def test_a_database_is_empty_with_only_schemas_extensions_or_the_registry(
+    empty_database: Database, schema: str
+) -> None:
     assert not is_used(empty_database, schema)
 
 
@@ -72,17 +74,17 @@ def test_a_database_is_empty_with_only_schemas_extensions_or_the_registry(empty_
         REGISTRY + "; CREATE TABLE t ()",
     ],
 )
-def test_a_database_with_a_relation_a_function_or_a_type_is_not_empty(empty_database: Engine, schema: str) -> None:
+def test_a_database_with_a_relation_a_function_or_a_type_is_not_empty(empty_database: Database, schema: str) -> None:
     assert is_used(empty_database, schema)
 
 
-def test_the_registry_is_no_part_of_the_catalog(empty_database: Engine) -> None:
+def test_the_registry_is_no_part_of_the_catalog(empty_database: Database) -> None:
     with empty_database.connect() as connection:
         connection.exec_driver_sql(REGISTRY)
         assert read_catalog(connection).objects == ()
         connection.rollback()
 
 
-def test_a_new_database_has_an_empty_catalog(empty_database: Engine) -> None:
+def test_a_new_database_has_an_empty_catalog(empty_database: Database) -> None:
     with empty_database.connect() as connection:
         assert read_catalog(connection).objects == ()

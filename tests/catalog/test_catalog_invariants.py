@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Engine
 
 from hop_tasks.catalog import read_catalog
+from hop_tasks.database.engines import Database
 
 NO_CHANGES = [
     # Rows, and what comes from them.
@@ -69,7 +69,7 @@ LATER_STATEMENTS = (
 )
 
 
-def test_the_order_of_creation_does_not_change_the_catalog(make_database: Callable[[str], Engine]) -> None:
+def test_the_order_of_creation_does_not_change_the_catalog(make_database: Callable[[str], Database]) -> None:
     catalogs = []
     for schema in ((*STATEMENTS, *LATER_STATEMENTS), (*reversed(STATEMENTS), *reversed(LATER_STATEMENTS))):
         with make_database("; ".join(schema)).connect() as connection:
@@ -80,7 +80,7 @@ def test_the_order_of_creation_does_not_change_the_catalog(make_database: Callab
     assert len(first.objects) > 25
 
 
-def test_a_column_that_was_dropped_leaves_no_trace(make_database: Callable[[str], Engine]) -> None:
+def test_a_column_that_was_dropped_leaves_no_trace(make_database: Callable[[str], Database]) -> None:
     with make_database("CREATE TABLE t (a integer, b text, c date)").connect() as connection:
         expected = read_catalog(connection)
     script = (
@@ -91,7 +91,7 @@ def test_a_column_that_was_dropped_leaves_no_trace(make_database: Callable[[str]
     assert expected.compare(found).summary() == "no difference"
 
 
-def test_the_order_of_columns_counts(make_database: Callable[[str], Engine]) -> None:
+def test_the_order_of_columns_counts(make_database: Callable[[str], Database]) -> None:
     with make_database("CREATE TABLE t (a integer, b text)").connect() as connection:
         expected = read_catalog(connection)
     with make_database("CREATE TABLE t (b text, a integer)").connect() as connection:
@@ -99,6 +99,6 @@ def test_the_order_of_columns_counts(make_database: Callable[[str], Engine]) -> 
     assert expected.compare(found).summary() == "2 changed: column public.t.a, column public.t.b"
 
 
-def test_what_every_database_is_born_with_is_not_missed(make_database: Callable[[str], Engine]) -> None:
+def test_what_every_database_is_born_with_is_not_missed(make_database: Callable[[str], Database]) -> None:
     with make_database("DROP SCHEMA public; DROP EXTENSION plpgsql").connect() as connection:
         assert read_catalog(connection).objects == ()

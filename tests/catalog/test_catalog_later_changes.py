@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Engine
+
+from hop_tasks.database.engines import Database
 
 # The major version that knows a script, the script, and the summary of the difference that it makes to rich_schema.sql.
 CHANGES = {
@@ -67,7 +68,7 @@ CHANGES = {
     ],
 )
 def test_a_change_is_named(
-    rich_database: Engine, change_made: Callable[[str], str], version: int, script: str, summary: str
+    rich_database: Database, change_made: Callable[[str], str], version: int, script: str, summary: str
 ) -> None:
     with rich_database.connect() as connection:
         found = connection.exec_driver_sql("SELECT current_setting('server_version_num')::integer / 10000").scalar_one()

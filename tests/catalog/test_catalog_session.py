@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import NullPool
+from psycopg2 import OperationalError
+from psycopg2.extensions import cursor
 
 from hop_tasks.catalog import has_user_objects, read_catalog
+from hop_tasks.database.connections import Connection
+from hop_tasks.database.engines import Database
 
 ODD_SETTINGS = """
     SET search_path TO shop, public;
@@ -34,19 +35,17 @@ def settings(connection: Connection) -> list[object]:
 def statements(connection: Connection) -> Iterator[list[str]]:
     sent: list[str] = []
 
-    def record(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        sent.append(statement)
+    class Recording(cursor):
+        def execute(self, query: str, vars: object = None) -> None:
+            sent.append(query)
+            super().execute(query, vars)
 
-    event.listen(connection, "before_cursor_execute", record)
+    connection.driver.cursor_factory = Recording
     yield sent
-    event.remove(connection, "before_cursor_execute", record)
+    connection.driver.cursor_factory = cursor
 
 
-def autocommit(engine: Engine) -> Engine:
-    return create_engine(engine.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-
-
-def test_the_settings_of_the_session_neither_change_the_catalog_nor_are_changed(rich_database: Engine) -> None:
+def test_the_settings_of_the_session_neither_change_the_catalog_nor_are_changed(rich_database: Database) -> None:
     with rich_database.connect() as connection:
         expected = read_catalog(connection)
     with rich_database.connect() as connection:
@@ -58,7 +57,7 @@ def test_the_settings_of_the_session_neither_change_the_catalog_nor_are_changed(
         assert settings(connection) == before
 
 
-def test_within_a_transaction_the_settings_are_as_before_during_and_after_it(rich_database: Engine) -> None:
+def test_within_a_transaction_the_settings_are_as_before_during_and_after_it(rich_database: Database) -> None:
     with rich_database.connect() as connection:
         outside = connection.exec_driver_sql("SHOW search_path").scalar_one()
         connection.exec_driver_sql("SET LOCAL search_path TO shop, public")
@@ -73,7 +72,7 @@ def test_within_a_transaction_the_settings_are_as_before_during_and_after_it(ric
         assert connection.exec_driver_sql("SHOW search_path").scalar_one() == "shop"
 
 
-def test_within_a_transaction_its_own_changes_are_seen(rich_database: Engine) -> None:
+def test_within_a_transaction_its_own_changes_are_seen(rich_database: Database) -> None:
     with rich_database.connect() as connection:
         connection.exec_driver_sql("CREATE TABLE shop.uncommitted ()")
         assert "table shop.uncommitted" in {f"{o.kind} {o.identity}" for o in read_catalog(connection).objects}
@@ -81,13 +80,13 @@ def test_within_a_transaction_its_own_changes_are_seen(rich_database: Engine) ->
         assert "shop.uncommitted" not in {o.identity for o in read_catalog(connection).objects}
 
 
-def test_without_a_transaction_none_is_left_open(rich_database: Engine) -> None:
+def test_without_a_transaction_none_is_left_open(rich_database: Database) -> None:
     with rich_database.connect() as connection:
         read_catalog(connection)
         assert not connection.in_transaction()
         has_user_objects(connection)
         assert not connection.in_transaction()
-    with autocommit(rich_database).connect() as connection:
+    with rich_database.connect(autocommit=True) as connection:
         connection.exec_driver_sql("SET search_path TO shop")
         before = settings(connection)
         catalog = read_catalog(connection)
@@ -97,8 +96,8 @@ def test_without_a_transaction_none_is_left_open(rich_database: Engine) -> None:
         assert read_catalog(connection) == catalog
 
 
-def test_a_transaction_begun_by_hand_in_autocommit_goes_on(rich_database: Engine) -> None:
-    with autocommit(rich_database).connect() as connection:
+def test_a_transaction_begun_by_hand_in_autocommit_goes_on(rich_database: Database) -> None:
+    with rich_database.connect(autocommit=True) as connection:
         connection.exec_driver_sql("BEGIN")
         connection.exec_driver_sql("SET LOCAL search_path TO shop")
         connection.exec_driver_sql("CREATE TABLE shop.uncommitted ()")
@@ -108,21 +107,21 @@ def test_a_transaction_begun_by_hand_in_autocommit_goes_on(rich_database: Engine
         assert not connection.exec_driver_sql("SELECT to_regclass('shop.uncommitted')").scalar_one()
 
 
-def test_a_reading_that_fails_leaves_the_settings_as_before_once_it_is_rolled_back(rich_database: Engine) -> None:
+def test_a_reading_that_fails_leaves_the_settings_as_before_once_it_is_rolled_back(rich_database: Database) -> None:
     with rich_database.connect() as connection, rich_database.connect() as other:
         other.exec_driver_sql("LOCK TABLE shop.sale IN ACCESS EXCLUSIVE MODE")
         connection.exec_driver_sql("SET LOCAL search_path TO shop")
-        savepoint = connection.begin_nested()
+        connection.exec_driver_sql("SAVEPOINT here")
         connection.exec_driver_sql("SET LOCAL lock_timeout TO 50")
         with pytest.raises(OperationalError, match="lock timeout"):
             read_catalog(connection)
-        savepoint.rollback()
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT here")
         assert connection.exec_driver_sql("SHOW search_path").scalar_one() == "shop"
         other.rollback()
         assert read_catalog(connection).objects
 
 
-def test_a_reading_sends_at_most_three_statements(rich_database: Engine) -> None:
+def test_a_reading_sends_at_most_three_statements(rich_database: Database) -> None:
     with rich_database.connect() as connection:
         with statements(connection) as sent:
             read_catalog(connection)
@@ -133,13 +132,7 @@ def test_a_reading_sends_at_most_three_statements(rich_database: Engine) -> None
         assert len(sent) == 3
 
 
-def test_options_of_the_callers_connection_do_not_matter(rich_database: Engine) -> None:
-    with rich_database.connect() as connection:
-        expected = read_catalog(connection)
-        assert read_catalog(connection.execution_options(stream_results=True)) == expected
-
-
-def test_a_role_without_privileges_reads_the_same_catalog(rich_database: Engine) -> None:
+def test_a_role_without_privileges_reads_the_same_catalog(rich_database: Database) -> None:
     with rich_database.connect() as connection:
         expected = read_catalog(connection)
         connection.exec_driver_sql("CREATE ROLE catalog_reader; SET LOCAL ROLE catalog_reader")
@@ -148,7 +141,7 @@ def test_a_role_without_privileges_reads_the_same_catalog(rich_database: Engine)
         connection.rollback()
 
 
-def test_identities_are_unique_and_nothing_is_named_by_an_oid(rich_database: Engine) -> None:
+def test_identities_are_unique_and_nothing_is_named_by_an_oid(rich_database: Database) -> None:
     with rich_database.connect() as connection:
         objects = read_catalog(connection).objects
         oids = set(connection.exec_driver_sql("SELECT oid::text FROM pg_class WHERE oid >= 16384").scalars())
@@ -157,7 +150,7 @@ def test_identities_are_unique_and_nothing_is_named_by_an_oid(rich_database: Eng
     assert not words & oids
 
 
-def test_a_script_of_percent_signs_and_colons_is_sent_as_it_is(make_database: Callable[[str], Engine]) -> None:
+def test_a_script_of_percent_signs_and_colons_is_sent_as_it_is(make_database: Callable[[str], Database]) -> None:
     with make_database("CREATE TABLE t (a text DEFAULT '%s :name %%')").connect() as connection:
         (column,) = (o for o in read_catalog(connection).objects if o.kind == "column")
     assert "default '%s :name %%'::text" in column.definition

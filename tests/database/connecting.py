@@ -1,4 +1,4 @@
-"""Connections of the tests, by the driver alone."""
+"""Connections of the tests, by the driver alone, or as hop has them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from contextlib import closing
 
 import psycopg2
 from psycopg2 import sql
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection
+
+from hop_tasks.database.addresses import Address
+from hop_tasks.database.connections import Connection as HopConnection
 
 
 def connect(url: URL) -> psycopg2.extensions.connection:
@@ -20,3 +23,11 @@ def execute(url: URL, statement: sql.Composable) -> list[tuple[object, ...]]:
         with connection.cursor() as cursor:
             cursor.execute(statement)
             return cursor.fetchall() if cursor.description else []
+
+
+def over(core: Connection) -> HopConnection:
+    """A connection of SQLAlchemy as one of hop's."""
+    driver = core.connection.driver_connection
+    made = HopConnection(driver, Address.of(core.engine.url))  # type: ignore[arg-type]
+    made._core = core
+    return made

@@ -6,7 +6,6 @@ import pytest
 from sqlalchemy.dialects.postgresql.psycopg2 import dialect
 
 from hop_tasks.database.addresses import Address
-from hop_tasks.database.engines import shown_url
 from hop_tasks.database.urls import parse_url
 
 PLAIN = [
@@ -59,7 +58,8 @@ def test_a_plain_url_leads_where_sqlalchemy_goes(text: str) -> None:
     assert address is not None
     assert address.url == url
     assert address.arguments == dialect().create_connect_args(url)[1]
-    assert address.shown == shown_url(url)
+    assert address.shown == Address.of(url).shown
+    assert parse_url(address.text, "HOP_DATABASE_URL", default_database="till") == url
 
 
 @pytest.mark.parametrize("text", OTHERS)

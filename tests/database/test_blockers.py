@@ -131,9 +131,8 @@ class TestWatching:
             pid = doomed.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
             admin.exec_driver_sql("SELECT pg_terminate_backend(%s)", (pid,))
             with watch_blockers(doomed, 1, 0.01) as watch:
-                until(lambda: doomed.connection.driver_connection.closed)  # type: ignore[union-attr]
+                until(lambda: doomed.is_lost)
                 assert watch.seen == ()
-            doomed.invalidate()
 
 
 class TestEnding:

@@ -215,7 +215,7 @@ def killed_hop(database: Database, work: Database, kind: str) -> Iterator[int]:
     """A hop that was killed while the server ran something for it; the number of the session that goes on."""
     statement = f"SELECT pg_sleep(600), '{database.name}'"
     with database.administer() as admin:
-        psql = find_client("psql", admin.connection.driver_connection.server_version)  # type: ignore[union-attr]
+        psql = find_client("psql", admin.driver.server_version)
         texts = [each.url.render_as_string(hide_password=False) for each in (database, work)]
         process = subprocess.Popen(
             [sys.executable, "-c", KILLED, *texts, kind, str(psql), statement],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -12,9 +13,9 @@ from hop_tasks.package import GENERATED_MARK, KEPT_MARK, Synchronised, synchroni
 from tests.package.support import KEPT_MODULE, FixedGenerator
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
-NO_CONNECTION = cast("Connection", None)
+NO_CONNECTION = cast("Connection", SimpleNamespace(core=None))
 
 EARLIER = f'''"""{GENERATED_MARK}
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -16,9 +17,9 @@ from hop_tasks.package import GENERATED_MARK, GENERATORS, find_generator, synchr
 from hop_tasks.versions import Version
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from hop_tasks.database.connections import Connection
 
-NO_CONNECTION = cast("Connection", None)
+NO_CONNECTION = cast("Connection", SimpleNamespace(core=None))
 
 
 @pytest.fixture

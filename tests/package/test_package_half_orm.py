@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Connection, Engine
 
 from hop_tasks.package import find_generator, synchronise
+from tests.database.connecting import over
 from tests.package.conftest import temporary_database
 from tests.package.rows import ROWS
 from tests.package.support import BEGIN, generate, run_script
@@ -111,7 +112,7 @@ class Place:
 
     def synchronise(self) -> Any:
         with self.engine.connect() as connection:
-            return synchronise(self.package, connection, find_generator("half_orm"), None)
+            return synchronise(self.package, over(connection), find_generator("half_orm"), None)
 
     def run(self, *arguments: str, stdin: str = "") -> str:
         done = subprocess.run(

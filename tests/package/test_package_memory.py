@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from hop_tasks.errors import ProjectError
 from hop_tasks.package import GENERATED_MARK, Memory, find_generator, synchronise
 from hop_tasks.versions import Version
+from tests.database.connecting import over
 from tests.package.support import generate, run_script
 
 TABLES = find_generator("tables")
@@ -94,7 +95,7 @@ def test_what_no_table_shows_is_no_reason_to_make_them(shop: Connection) -> None
 @pytest.fixture
 def made(shop: Connection, tmp_path: Path) -> Memory:
     memory = Memory(tmp_path / "package.json", tmp_path / "shop")
-    assert len(synchronise(memory.folder, shop, TABLES, None, memory=memory).written) == 5
+    assert len(synchronise(memory.folder, over(shop), TABLES, None, memory=memory).written) == 5
     return memory
 
 
@@ -110,7 +111,7 @@ def forget_how(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_from_the_same_nothing_is_made(shop: Connection, made: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     forget_how(monkeypatch)
-    done = synchronise(made.folder, shop, TABLES, None, memory=made)
+    done = synchronise(made.folder, over(shop), TABLES, None, memory=made)
     names = ["__init__.py", "_base.py", "_release.py", "shop.py"]
     assert (done.written, sorted(path.name for path in done.unchanged)) == ((), names)
 
@@ -135,7 +136,7 @@ def test_in_any_doubt_the_package_is_made(shop: Connection, made: Memory, spoil:
     generate = type(TABLES).generate
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(TABLES), "generate", lambda *given: asked.append(given) or generate(*given))
-        synchronise(made.folder, shop, TABLES, None, memory=made)
+        synchronise(made.folder, over(shop), TABLES, None, memory=made)
     assert len(asked) == 1
     assert module_of(made).read_text() == before
     assert (made.folder / "__init__.py").is_file()
@@ -144,15 +145,15 @@ def test_in_any_doubt_the_package_is_made(shop: Connection, made: Memory, spoil:
 def test_a_file_that_a_person_has_edited_is_seen(shop: Connection, made: Memory) -> None:
     module_of(made).write_text(module_of(made).read_text() + "# mine\n")
     with pytest.raises(ProjectError, match="was changed since hop wrote it"):
-        synchronise(made.folder, shop, TABLES, None, memory=made)
+        synchronise(made.folder, over(shop), TABLES, None, memory=made)
 
 
 def test_another_release_is_written_into_the_package(shop: Connection, made: Memory) -> None:
-    done = synchronise(made.folder, shop, TABLES, Version(1, 2, 0), memory=made)
+    done = synchronise(made.folder, over(shop), TABLES, Version(1, 2, 0), memory=made)
     assert [path.name for path in done.written] == ["_release.py"]
 
 
 def test_a_generator_that_cannot_tell_is_always_asked(shop: Connection, tmp_path: Path) -> None:
     memory = Memory(tmp_path / "package.json", tmp_path / "shop")
-    synchronise(memory.folder, shop, find_generator("none"), None, memory=memory)
+    synchronise(memory.folder, over(shop), find_generator("none"), None, memory=memory)
     assert not memory.file.exists()

@@ -14,6 +14,7 @@ from sqlalchemy.types import UserDefinedType
 
 from hop_tasks.errors import DatabaseError, ProjectError
 from hop_tasks.package import differences, find_generator, synchronise
+from tests.database.connecting import over
 from tests.package.support import generate, generate_text, run_script
 
 Load = Callable[[Mapping[str, str]], ModuleType]
@@ -165,11 +166,11 @@ def test_a_package_is_brought_in_step_with_the_database(connection: Connection, 
     run_script(connection, "CREATE TABLE person (id int PRIMARY KEY)")
     folder = tmp_path / "shop"
     files = ("__init__.py", *(f"tables/{name}.py" for name in ("__init__", "_base", "_release", "public")))
-    assert synchronise(folder, connection, generator, None).written == tuple(folder / name for name in files)
-    assert differences(folder, connection, generator, None) == ()
+    assert synchronise(folder, over(connection), generator, None).written == tuple(folder / name for name in files)
+    assert differences(folder, over(connection), generator, None) == ()
     run_script(connection, "ALTER TABLE person ADD name text")
-    assert differences(folder, connection, generator, None) == (folder / "tables/public.py",)
-    assert synchronise(folder, connection, generator, None).written == (folder / "tables/public.py",)
+    assert differences(folder, over(connection), generator, None) == (folder / "tables/public.py",)
+    assert synchronise(folder, over(connection), generator, None).written == (folder / "tables/public.py",)
     texts = {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in folder.rglob("tables/*.py")}
     table = load(texts).t_person
     connection.execute(insert(table).values(id=1, name="Ann"))

@@ -13,6 +13,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from hop_tasks.registry import create_registry
 from hop_tasks.versions import Version
+from tests.database.connecting import over
 from tests.package.support import generate, run_script
 
 Load = Callable[[Mapping[str, str]], ModuleType]
@@ -42,7 +43,7 @@ def test_both_releases_are_compared(
     connection: Connection, code: ModuleType, releases: str | None, state: str, said: str
 ) -> None:
     if releases is not None:
-        create_registry(connection, production=False)
+        create_registry(over(connection), production=False)
     if releases:
         run_script(connection, RELEASE + releases)
     found = code.check(connection)
@@ -65,7 +66,7 @@ def test_it_is_one_query_that_leaves_the_transaction_usable(engine: Engine, code
 
 
 def test_a_role_that_may_not_read_the_registry_is_told_so(connection: Connection, code: ModuleType) -> None:
-    create_registry(connection, production=False)
+    create_registry(over(connection), production=False)
     run_script(connection, RELEASE + "(1, 10, 0, ''); CREATE ROLE release_reader; SET LOCAL ROLE release_reader")
     with pytest.raises(ProgrammingError, match="permission denied for schema half_orm_meta"), connection.begin_nested():
         code.check(connection)
@@ -77,7 +78,7 @@ def test_a_role_that_may_not_read_the_registry_is_told_so(connection: Connection
 def test_code_without_version_tracking(connection: Connection, load: Load) -> None:
     code = load(generate(connection, None))
     assert code.check(connection).state is code.ReleaseState.NOT_INITIALISED
-    create_registry(connection, production=False)
+    create_registry(over(connection), production=False)
     run_script(connection, RELEASE + "(1, 0, 0, '')")
     assert code.check(connection).state is code.ReleaseState.CODE_BEHIND
 

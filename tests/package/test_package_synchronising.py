@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -30,11 +31,10 @@ from hop_tasks.package import (
 from tests.package.support import KEPT_MODULE, FixedGenerator
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
+    from hop_tasks.database.connections import Connection
     from hop_tasks.package import Synchronised
 
-NO_CONNECTION = cast("Connection", None)
+NO_CONNECTION = cast("Connection", SimpleNamespace(core=None))
 OURS = f'"""{GENERATED_MARK}"""\n'
 BEGIN, END = BEGIN_KEPT.decode(), END_KEPT.decode()
 KEPT = KEPT_MODULE

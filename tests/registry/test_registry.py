@@ -188,7 +188,7 @@ class TestCompatibility:
             last = connection.execute(text('SELECT * FROM "half_orm_meta.view".hop_last_release')).one()
             assert last[:5] == (9, 0, 0, "rc", "1")
             for row in ("(-1, 0, 0, '', '')", "(1, 0, 0, 'gamma', '')", "(1, 0, 0, 'rc', 'x')", "(0, 0, 0, '', '')"):
-                with pytest.raises(Exception, match="hop_release"), connection.begin_nested():
+                with pytest.raises(Exception, match="hop_release"), connection.core.begin_nested():
                     connection.execute(text(insert + row))
             connection.rollback()
 

@@ -71,7 +71,7 @@ class Scene:
                 cursor.execute(statement)
 
     def ask(self, query: str) -> Any:
-        return self.looker.exec_driver_sql(query).scalars().all()
+        return self.looker.exec_driver_sql(query).scalars()
 
     def invalid(self) -> Any:
         return self.ask(

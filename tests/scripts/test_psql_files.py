@@ -66,7 +66,7 @@ class Scene:
     def run(self, text: str, **arguments: Any) -> None:
         file = self.write(text)
         declared = check_psql(file) is not None
-        given = {"url": self.url, "lock_timeout": 5.0, "root": self.root, "single_transaction": not declared}
+        given = {"place": self.url, "lock_timeout": 5.0, "root": self.root, "single_transaction": not declared}
         with closing(connect(self.url)) as connection:
             program = find_client("psql", connection.server_version)
         run_psql(file, program=program, reporter=self.told, **{**given, **self.journal, **arguments})
@@ -272,7 +272,7 @@ def test_the_session_has_hops_settings_and_those_of_the_url(scene: Scene) -> Non
     scene.run(
         "\\pset tuples_only on\n\\pset format unaligned\nSHOW work_mem;\nSHOW lock_timeout;\nSHOW application_name;\n"
         "SELECT setting FROM pg_settings WHERE name = 'client_connection_check_interval';\n",
-        url=scene.url.update_query_dict(options),
+        place=scene.url.update_query_dict(options),
     )
     assert scene.told.notes == ["5MB", "5s", "hop", "1000"]
 
@@ -281,12 +281,14 @@ def test_the_session_has_hops_settings_and_those_of_the_url(scene: Scene) -> Non
 def test_a_pooler_in_session_mode_is_no_hindrance(scene: Scene) -> None:
     with pgbouncer(scene.url, "session", 20, "*", "") as port:
         pooled = scene.url.set(host="127.0.0.1", port=port).difference_update_query(["host", "port"])
-        scene.run("\\pset tuples_only on\n\\pset format unaligned\nSHOW lock_timeout;\n", url=pooled)
+        scene.run("\\pset tuples_only on\n\\pset format unaligned\nSHOW lock_timeout;\n", place=pooled)
     assert scene.told.notes == ["5s"]
 
 
 def test_the_password_is_not_shown(scene: Scene) -> None:
-    error = scene.fails("\\! echo $PGPASSWORD\nSELECT 'hush-hush', nothing;\n", url=scene.url.set(password="hush-hush"))
+    error = scene.fails(
+        "\\! echo $PGPASSWORD\nSELECT 'hush-hush', nothing;\n", place=scene.url.set(password="hush-hush")
+    )
     assert scene.told.notes == ["***"]
     assert "hush" not in str(error)
 
@@ -300,7 +302,7 @@ def test_a_lost_session_is_an_error_with_its_place(scene: Scene) -> None:
 
 def test_no_connection_is_no_fault_of_the_file(scene: Scene) -> None:
     with pytest.raises(DatabaseError, match=r"psql failed: .*does not exist"):
-        scene.run("SELECT 1;\n", url=scene.url.set(database="nowhere"))
+        scene.run("SELECT 1;\n", place=scene.url.set(database="nowhere"))
 
 
 def test_files_with_nothing_to_run_are_refused(scene: Scene) -> None:

@@ -74,7 +74,7 @@ class TestWithVersionTracking:
         maintain(empty, f"CREATE DATABASE {database_of(empty)} TEMPLATE template0 ENCODING 'UTF8'")
         database = Database(make_url(empty.url).set(drivername="postgresql+psycopg2"))
         with database.connect() as connection:
-            version = connection.connection.driver_connection.server_version  # type: ignore[union-attr]
+            version = connection.driver.server_version
         file = founded.folder / "Releases/shop-0.0.0.sql"
         arguments = ["-X", "--quiet", "-v", "ON_ERROR_STOP=1", "--single-transaction", f"--file={file}"]
         run_client(find_client("psql", version), arguments, database.url)

@@ -149,7 +149,7 @@ class TestReleased:
         other.hop("restore", "0.0.1").succeeds()
         database = Database(make_url(other.url).set(drivername="postgresql+psycopg2"))
         with database.administer() as admin:
-            server_version = admin.connection.driver_connection.server_version  # type: ignore[union-attr]
+            server_version = admin.driver.server_version
         assert dump_schema(database, server_version) == place.read("Releases/shop-0.0.1.sql")
 
 
