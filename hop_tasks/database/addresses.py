@@ -92,7 +92,7 @@ class Address:
         if self.source is not None:
             url = self.source.set(drivername="postgresql")
             return url.render_as_string(hide_password=True).replace("%2F", "/")
-        return self._written("***")
+        return self._written("***", safe="/")
 
     @property
     def text(self) -> str:
@@ -101,10 +101,10 @@ class Address:
             return self.source.set(drivername="postgresql").render_as_string(hide_password=False)
         return self._written(self.password)
 
-    def _written(self, password: str | None) -> str:
+    def _written(self, password: str | None, *, safe: str = "") -> str:
         user = "" if self.username is None else f"{self.username}{f':{password}' if self.password else ''}@"
         port = "" if self.port is None else f":{self.port}"
-        pairs = [f"{quote_plus(key)}={quote_plus(value, safe='/')}" for key, value in sorted(self.query.items())]
+        pairs = [f"{quote_plus(key)}={quote_plus(value, safe=safe)}" for key, value in sorted(self.query.items())]
         query = f"?{'&'.join(pairs)}" if pairs else ""
         return f"postgresql://{user}{self.host or ''}{port}/{quote(self.database, safe=' +/')}{query}"
 

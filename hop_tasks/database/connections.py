@@ -102,7 +102,7 @@ class Connection:
             raise OperationalError(LOST)
         with self.driver.cursor() as cursor:
             cursor.execute(statement, None if as_is else parameters or ())
-            return Rows(cursor.fetchall() if cursor.description else (), cursor.rowcount)
+            return Rows(cursor.fetchall() if cursor.description is not None else (), cursor.rowcount)
 
     def execute(self, statement: sqlalchemy.Executable, parameters: Any = None) -> sqlalchemy.CursorResult[Any]:
         """Run a statement of SQLAlchemy's Core. Raises the driver's errors."""

@@ -136,8 +136,7 @@ def main() -> None:
         try:
             make_spares(request)
         except DatabaseError as error:
-            cause = getattr(error.__cause__, "orig", None)
-            if getattr(cause, "pgcode", None) in NOTED:
+            if getattr(error.__cause__, "pgcode", None) in NOTED:
                 request.note.write(error.message)
 
 
