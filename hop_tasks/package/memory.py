@@ -1,6 +1,6 @@
-"""What a package was last made from, so that it is not made again from the same.
+"""What a package was made from lately, so that it is not made again from the same.
 
-It is noted in a file that belongs to one place and is never committed. Where anything is in doubt, the package is made.
+It is noted in files that belong to one place and are never committed. Where anything is in doubt, the package is made.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from pathlib import Path
 from hop_tasks.installed import hop_version, installed_version
 from hop_tasks.package.planning import PACKAGE_MODULE
 
+TEXTS_KEPT = 8
+"""How many packages are remembered: a release that is applied and undone, and some before it."""
+
 
 @dataclass(frozen=True)
 class Memory:
-    """The file with the note, and the folder of the package that it is about."""
+    """The file with the note, beside which are the texts that were made, and the folder of the package."""
 
     file: Path
     folder: Path
@@ -38,6 +41,33 @@ class Memory:
         """Note that files were made from what `key` stands for; where that cannot be written, they are made again."""
         with suppress(OSError):
             self.file.write_text(json.dumps({"key": key, "files": self._digests(files)}, indent=2) + "\n")
+
+    def find(self, key: str) -> dict[str, str] | None:
+        """What was made from what `key` stands for: path -> text; None if that is not known any more."""
+        path = self._texts / key
+        try:
+            digest, texts = path.read_bytes().split(b"\n", 1)
+            if digest.decode() != _digest(texts):
+                return None
+            found: dict[str, str] = json.loads(texts)
+            path.touch()
+        except (OSError, ValueError):
+            return None
+        return found
+
+    def keep(self, key: str, texts: Mapping[str, str]) -> None:
+        """Remember what was made; the oldest of it is forgotten."""
+        content = json.dumps(dict(texts)).encode()
+        with suppress(OSError):
+            self._texts.mkdir(exist_ok=True)
+            (self._texts / key).write_bytes(_digest(content).encode() + b"\n" + content)
+            by_age = sorted(self._texts.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+            for path in by_age[:-TEXTS_KEPT]:
+                path.unlink(missing_ok=True)
+
+    @property
+    def _texts(self) -> Path:
+        return self.file.with_suffix("")
 
     def _digests(self, files: Mapping[Path, bytes]) -> dict[str, str]:
         return {path.relative_to(self.folder).as_posix(): _digest(content) for path, content in files.items()}

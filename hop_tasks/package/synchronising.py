@@ -7,7 +7,7 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,19 +65,23 @@ def synchronise(
         return Synchronised((), ())
     digest = None if memory is None else generator.digest(connection)
     if memory is None or digest is None:
-        return _synchronise(folder, connection, generator, release)
+        return _synchronise(folder, generator.generate(connection.core, release), generator)
     key = make_key(generator.name, None if release is None else str(release), digest)
     there = dict(own_files(folder))
     if not (folder / STAGING_FOLDER).exists() and memory.recalls(key, there):
         return Synchronised((), tuple(there))
-    done = _synchronise(folder, connection, generator, release)
+    known = memory.find(key)
+    texts = generator.generate(connection.core, release) if known is None else known
+    if known is None:
+        memory.keep(key, texts)
+    done = _synchronise(folder, texts, generator)
     if not done.left:
         memory.note(key, dict(own_files(folder)))
     return done
 
 
-def _synchronise(folder: Path, connection: Connection, generator: Generator, release: Version | None) -> Synchronised:
-    plan = make_plan(folder, generator.generate(connection.core, release), generator.name)
+def _synchronise(folder: Path, texts: Mapping[str, str], generator: Generator) -> Synchronised:
+    plan = make_plan(folder, texts, generator.name)
     if plan.writes or plan.removals or (folder / STAGING_FOLDER).exists():
         with reported(folder):
             folder.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from hop_tasks.errors import ProjectError
 from hop_tasks.package import GENERATED_MARK, Memory, find_generator, synchronise
+from hop_tasks.package.memory import TEXTS_KEPT
 from hop_tasks.versions import Version
 from tests.database.connecting import over
 from tests.package.support import generate, run_script
@@ -116,6 +117,29 @@ def test_from_the_same_nothing_is_made(shop: Connection, made: Memory, monkeypat
     assert (done.written, sorted(path.name for path in done.unchanged)) == ((), names)
 
 
+def test_what_was_made_before_is_not_made_again(
+    shop: Connection, made: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release that is undone and applied again."""
+    with_tool = "CREATE TABLE shop.tool (id integer)"
+    first = module_of(made).read_text()
+    run_script(shop, with_tool)
+    synchronise(made.folder, over(shop), TABLES, None, memory=made)
+    second = module_of(made).read_text()
+    forget_how(monkeypatch)
+    for change, text in (("DROP TABLE shop.tool", first), (with_tool, second)):
+        run_script(shop, change)
+        assert module_of(made) in synchronise(made.folder, over(shop), TABLES, None, memory=made).written
+        assert module_of(made).read_text() == text
+
+
+def test_only_some_of_it_is_remembered(shop: Connection, made: Memory) -> None:
+    for number in range(TEXTS_KEPT + 3):
+        run_script(shop, f"COMMENT ON TABLE shop.job IS 'number {number}'")
+        synchronise(made.folder, over(shop), TABLES, None, memory=made)
+    assert len(list(made.file.with_suffix("").iterdir())) == TEXTS_KEPT
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -132,6 +156,8 @@ def test_from_the_same_nothing_is_made(shop: Connection, made: Memory, monkeypat
 def test_in_any_doubt_the_package_is_made(shop: Connection, made: Memory, spoil: Callable[[Memory], object]) -> None:
     before = module_of(made).read_text()
     spoil(made)
+    for number, texts in enumerate(made.file.with_suffix("").iterdir()):
+        texts.write_bytes(texts.read_bytes()[:-1] if number else b"")
     asked: list[object] = []
     generate = type(TABLES).generate
     with pytest.MonkeyPatch.context() as patch:
