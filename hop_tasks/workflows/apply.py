@@ -84,7 +84,7 @@ def _apply(
     reporter: Reporter,
 ) -> AppliedRelease:
     release = read_work_tree(project, repository, version)
-    workspace = Workspace.open(project, reporter)
+    workspace = Workspace.open(project, reporter, repository)
     with (
         sparing(workspace) as spares,
         workspace.locked("apply") as admin,

@@ -13,6 +13,8 @@ from sqlalchemy import Connection, text
 
 from hop_tasks.database.engines import Database
 from hop_tasks.registry import create_registry, read_releases, read_state
+from hop_tasks.registry.creating import tables_statement
+from hop_tasks.registry.tables import definition
 from tests.playground import Playground
 from tests.workflows.shelf import Shelf, database_of, maintain, production, published, shop
 
@@ -142,6 +144,11 @@ def keys_of(place: Playground) -> set[str]:
 
 def legacy_rows(place: Playground) -> dict[str, list[tuple[object, ...]]]:
     return {table: place.sql(query) for table, query in LEGACY_ROWS.items()}
+
+
+def test_the_file_that_makes_the_tables_is_what_their_definition_says() -> None:
+    """After a change: python -c "from hop_tasks.registry.tables import definition; print(definition(), end='')" """
+    assert tables_statement() == definition()
 
 
 class TestCompatibility:
