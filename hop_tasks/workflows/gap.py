@@ -233,7 +233,7 @@ def _missing_releases(
     missing = known.between(at, target)
     require_released(known, missing if schema is None or current is not None else (schema, *missing))
     previous, checked = at, []
-    for release in reader.check_all((version, known.commits[version]) for version in missing):
+    for release in reader.check_all([(version, known.commits[version]) for version in missing]):
         require_successor(known, name, previous, release.version, release.base)
         previous = release.version
         checked.append(release)
