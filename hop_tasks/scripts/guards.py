@@ -43,10 +43,12 @@ LEXICAL = ("client_encoding", "standard_conforming_strings")
 """What the server goes by as it takes a message apart: before the first statement of the message has run."""
 
 CHECK = """
-    SELECT CASE WHEN pg_catalog.pg_current_xact_id() = '{transaction}' AND {held} THEN 0
+    SELECT CASE WHEN pg_catalog.pg_stat_clear_snapshot() IS NULL THEN NULL
+           WHEN pg_catalog.pg_current_xact_id() = '{transaction}' AND {held} THEN 0
            ELSE ('hop is in ' || pg_catalog.pg_current_xact_id()::text)::integer END
 """
-"""What is no number fails, and whatever is run together with this is not done; the error says why."""
+"""What is no number fails, and whatever is run together with this is not done; the error says why. CASE gives the
+order: PostgreSQL forgets its picture of the sessions, of which the condition asks, and has a fresh one then."""
 
 Commit = Callable[[str, str], None]
 """Commits the transaction with this id, together with statements that are run just before."""
@@ -103,7 +105,7 @@ class TransactionGuard:
             self._run(f"{self._fresh}SELECT ''")
         check = CHECK.format(transaction=self.transaction, held=lock_condition())
         # What was deferred to the end of the transaction fails here, while it can still be told from where.
-        ending = f"SET CONSTRAINTS ALL IMMEDIATE; {self._fresh}SELECT pg_catalog.pg_stat_clear_snapshot(); {check}; "
+        ending = f"SET CONSTRAINTS ALL IMMEDIATE; {self._fresh}{check}; "
         if closing is not None:
             ending += f"{closing()}; "
         if commit is None:
