@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 MOST_FILES = 20
 """How many files of a package are named, one in a line."""
 
-STYLES = {"good": "green", "warning": "yellow", "bad": "red", "dim": "dim", "strong": "bold"}
+STYLES = {"good": "32", "warning": "33", "bad": "31", "dim": "2", "strong": "1"}
+"""What a line says -> how a terminal shows it: green, yellow, red, dim and bold (ECMA-48, Select Graphic Rendition)."""
+
+COLOURLESS = ("dumb", "unknown")
+"""The TERM of terminals that know no colours."""
 
 
 SOON_SECONDS = 0.1
@@ -32,12 +36,13 @@ def show(text: str, style: str | None = None, *, file: TextIO | None = None) -> 
     target = file or sys.stdout
     if target is None:
         return
-    if style is None or not target.isatty() or os.environ.get("NO_COLOR"):
-        print(text, file=target, flush=True)
-        return
-    from rich.console import Console
+    if style is not None and _has_colours(target):
+        text = f"\x1b[{STYLES[style]}m{text}\x1b[0m"
+    print(text, file=target, flush=True)
 
-    Console(file=target, highlight=False).print(text, style=STYLES[style], markup=False, soft_wrap=True)
+
+def _has_colours(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in COLOURLESS
 
 
 def flush() -> None:

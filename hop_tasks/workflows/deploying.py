@@ -171,15 +171,8 @@ class Deployer:
 
             def commit(transaction: str, closing: str = "") -> None:
                 checkpoint("deploy.before_commit")
-                commit_surely(
-                    connection,
-                    self._database,
-                    transaction,
-                    str(release.version),
-                    is_there,
-                    self._reporter,
-                    closing=closing,
-                )
+                what, reporter = str(release.version), self._reporter
+                commit_surely(connection, self._database, transaction, what, is_there, reporter, closing=closing)
 
             with _alone(release.version):
                 run = run_transaction(
