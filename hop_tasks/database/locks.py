@@ -131,7 +131,7 @@ def lock_condition() -> str:
     """The same as an expression of SQL, for another connection to the server: true as long as the lock is held.
 
     It costs no round trip of its own. True in a command that took no lock. PostgreSQL's picture of its sessions must be
-    a fresh one: `SELECT pg_stat_clear_snapshot()` comes before it in a transaction.
+    a fresh one: pg_stat_clear_snapshot() comes before it in a transaction.
     """
     held = _held.get()
     return "true" if held is None else held.condition

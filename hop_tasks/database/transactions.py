@@ -31,16 +31,23 @@ def begin(connection: Connection, *, by_driver: bool) -> str:
     return "" if by_driver else BEGIN
 
 
-def commit(connection: Connection) -> bool:
-    """Commit; False if the server rolled back instead, since a statement had failed. Raises the driver's errors."""
+def commit(connection: Connection, closing: str = "") -> bool:
+    """Commit; False if the server rolled back instead, since a statement had failed. Raises the driver's errors.
+
+    `closing`, which ends with a semicolon, is run just before COMMIT, with it where that is possible. If it fails there
+    is no COMMIT, and the transaction is still to be rolled back.
+    """
     raw = driver_connection(connection)
     done = True
     with _given_up_if_lost(connection, raw):
         if raw.autocommit:
             with raw.cursor() as cursor:
-                cursor.execute("COMMIT")
+                cursor.execute(f"{closing}COMMIT")
                 done = cursor.statusmessage == "COMMIT"
         else:
+            if closing:
+                with raw.cursor() as cursor:
+                    cursor.execute(closing)
             connection.commit()
     return done
 
@@ -70,13 +77,21 @@ def is_over(connection: DriverConnection) -> bool:
     return not connection.closed and connection.info.transaction_status == TRANSACTION_STATUS_IDLE
 
 
+def has_answered(connection: DriverConnection) -> bool:
+    """Whether the server has said what became of the last statement: that it failed, or ended the transaction."""
+    from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INERROR
+
+    answers = (TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INERROR)
+    return not connection.closed and connection.info.transaction_status in answers
+
+
 @contextmanager
 def _given_up_if_lost(connection: Connection, raw: DriverConnection) -> Iterator[None]:
-    """A connection on which the body could not end the transaction is lost; nobody tries to put it in order."""
+    """A connection on which the server does not answer the body is lost; nobody tries to put it in order."""
     try:
         yield
     finally:
-        if not is_over(raw):
+        if not has_answered(raw):
             connection.give_up()
 
 

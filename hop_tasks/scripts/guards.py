@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -42,10 +43,15 @@ LEXICAL = ("client_encoding", "standard_conforming_strings")
 """What the server goes by as it takes a message apart: before the first statement of the message has run."""
 
 CHECK = """
-    SELECT CASE WHEN pg_catalog.pg_current_xact_id() = '{transaction}' AND {held} THEN 0
+    SELECT CASE WHEN pg_catalog.pg_stat_clear_snapshot() IS NULL THEN NULL
+           WHEN pg_catalog.pg_current_xact_id() = '{transaction}' AND {held} THEN 0
            ELSE ('hop is in ' || pg_catalog.pg_current_xact_id()::text)::integer END
 """
-"""What is no number fails, and whatever is run together with this is not done; the error says why."""
+"""What is no number fails, and whatever is run together with this is not done; the error says why. CASE gives the
+order: PostgreSQL forgets its picture of the sessions, of which the condition asks, and has a fresh one then."""
+
+Commit = Callable[[str, str], None]
+"""Commits the transaction with this id, together with statements that are run just before."""
 
 FOUND = re.compile(r"hop is in (\d+)")
 
@@ -87,10 +93,11 @@ class TransactionGuard:
             self._require_same(found)
         self._opening, self.transaction, self._last = self._fresh, found, upcoming
 
-    def end(self, closing: Callable[[], str] | None = None) -> None:
+    def end(self, closing: Callable[[], str] | None = None, commit: Commit | None = None) -> None:
         """Raises PatchError for what the last file has left behind, LockedError if the lock is lost.
 
-        The statement that `closing` makes is run together with that check, and not at all if it fails.
+        The statement that `closing` makes is run together with that check, and not at all if it fails; so is the COMMIT
+        of `commit`.
         """
         if self.transaction is None:
             self.begin_file(None)
@@ -98,10 +105,14 @@ class TransactionGuard:
             self._run(f"{self._fresh}SELECT ''")
         check = CHECK.format(transaction=self.transaction, held=lock_condition())
         # What was deferred to the end of the transaction fails here, while it can still be told from where.
-        self._run(
-            f"SET CONSTRAINTS ALL IMMEDIATE; {self._fresh}SELECT pg_catalog.pg_stat_clear_snapshot(); {check}"
-            + (f"; {closing()}" if closing else "")
-        )
+        ending = f"SET CONSTRAINTS ALL IMMEDIATE; {self._fresh}{check}; "
+        if closing is not None:
+            ending += f"{closing()}; "
+        if commit is None:
+            self._run(ending)
+            return
+        with self._explained():
+            commit(str(self.transaction), ending)
 
     def _read_lexical(self) -> list[str | None]:
         """What the server has told the driver without being asked."""
@@ -109,13 +120,18 @@ class TransactionGuard:
 
     def _run(self, statement: str) -> str | None:
         """Run it; the first thing in its row."""
+        with self._explained(), self._connection.cursor() as cursor:
+            cursor.execute(statement)
+            row = cursor.fetchone() if cursor.description else None
+            return str(row[0]) if row else None
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """The driver's errors, by the file that is to blame."""
         from psycopg2 import Error
 
         try:
-            with self._connection.cursor() as cursor:
-                cursor.execute(statement)
-                row = cursor.fetchone() if cursor.description else None
-                return str(row[0]) if row else None
+            yield
         except Error as error:
             reason = error.diag.message_primary or (str(error).strip().splitlines() or ["the connection was lost"])[0]
             if found := FOUND.search(reason):

@@ -15,7 +15,7 @@ from hop_tasks.database.engines import driver_connection, settle_session
 from hop_tasks.database.transactions import begin
 from hop_tasks.report import Reporter
 from hop_tasks.scripts.files import PSQL, PYTHON, PatchFile, ReleaseScripts
-from hop_tasks.scripts.guards import TransactionGuard, session_settings
+from hop_tasks.scripts.guards import Commit, TransactionGuard, session_settings
 from hop_tasks.scripts.psql_files import check_psql
 from hop_tasks.scripts.python_files import compile_python, run_python
 from hop_tasks.scripts.sql_files import parse_sql, run_sql
@@ -83,14 +83,15 @@ def run_transaction(
     lock_timeout: float,
     reporter: Reporter,
     closing: Callable[[], str] | None = None,
+    commit: Commit | None = None,
     settled: bool = False,
     begun: bool = False,
 ) -> TransactionRun:
-    """Run files in a transaction, which is begun here unless it has `begun`; the caller commits or rolls back, by
-    `database.transactions`.
+    """Run files in a transaction, which is begun here unless it has `begun`; it is committed by `commit` or by the
+    caller, who rolls back too, by `database.transactions`.
 
     Besides the statements of the files this is one round trip for BEGIN with what precedes the first file, one
-    between two files, and one after the last.
+    between two files, and one after the last, which is that of COMMIT with `commit`.
 
     Args:
         connection: a SQLAlchemy connection in no transaction; or with `begun` in one that the driver has begun.
@@ -99,6 +100,7 @@ def run_transaction(
         lock_timeout: seconds that a statement waits for a lock.
         reporter: gets each file, its rows, and what the server said meanwhile.
         closing: makes a statement that runs together with the last check, and not at all if that fails.
+        commit: commits together with the last check, and not at all if that fails.
         settled: whether all that the connection has done is another such transaction, to its end.
         begun: whether the files are to be part of the transaction that the connection is in.
 
@@ -125,7 +127,7 @@ def run_transaction(
         _show_run(part.title, run, reporter)
         show_notices(raw, reporter)
         runs.append(run)
-    guard.end(closing)
+    guard.end(closing, commit)
     return TransactionRun(tuple(runs), guard.transaction)
 
 

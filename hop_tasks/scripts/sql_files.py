@@ -37,7 +37,7 @@ def parse_sql(file: PatchFile) -> tuple[Statement, ...]:
 
     Raises PatchError for text that is not UTF-8, not SQL on the surface, has no statement, or controls the transaction.
     """
-    # Its expressions take longer to compile than all else that starts with hop.
+    # Its expressions are compiled as it is imported, and most commands read no script.
     from hop_tasks.scripts.statements import ScriptError, split_statements
 
     text = sql_text(file)

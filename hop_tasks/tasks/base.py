@@ -13,7 +13,7 @@ from invoke.parser.argument import Argument
 from invoke.tasks import Task, task
 
 from hop_tasks.errors import HopError, InterruptedByUser, ProjectError, UsageError
-from hop_tasks.tasks.console import show, show_error
+from hop_tasks.tasks.console import flush, show, show_error
 
 if TYPE_CHECKING:
     from hop_tasks.database.interrupts import Interrupts
@@ -49,6 +49,9 @@ class HopTask(Task):  # type: ignore[type-arg]
                 raise
             show_error(error)
             raise Exit(f"hop: {error}", code=error.exit_code) from error
+        finally:
+            # Before Invoke prints the error's line elsewhere.
+            flush()
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         """The arguments. Invoke takes the help texts out of the task as it reads them; they are put back."""

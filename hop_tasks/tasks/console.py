@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -16,7 +18,15 @@ if TYPE_CHECKING:
 MOST_FILES = 20
 """How many files of a package are named, one in a line."""
 
-STYLES = {"good": "green", "warning": "yellow", "bad": "red", "dim": "dim", "strong": "bold"}
+STYLES = {"good": "32", "warning": "33", "bad": "31", "dim": "2", "strong": "1"}
+"""What a line says -> how a terminal shows it: green, yellow, red, dim and bold (ECMA-48, Select Graphic Rendition)."""
+
+COLOURLESS = ("dumb", "unknown")
+"""The TERM of terminals that know no colours."""
+
+
+SOON_SECONDS = 0.1
+"""How much later a line of progress may appear in a pipe or a file: thousands of them are then a few writes."""
 
 
 def show(text: str, style: str | None = None, *, file: TextIO | None = None) -> None:
@@ -26,12 +36,20 @@ def show(text: str, style: str | None = None, *, file: TextIO | None = None) -> 
     target = file or sys.stdout
     if target is None:
         return
-    if style is None or not target.isatty() or os.environ.get("NO_COLOR"):
-        print(text, file=target, flush=True)
-        return
-    from rich.console import Console
+    if style is not None and _has_colours(target):
+        text = f"\x1b[{STYLES[style]}m{text}\x1b[0m"
+    print(text, file=target, flush=True)
 
-    Console(file=target, highlight=False).print(text, style=STYLES[style], markup=False, soft_wrap=True)
+
+def _has_colours(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in COLOURLESS
+
+
+def flush() -> None:
+    """Have all that was shown appear now. Nobody may read it any more: whoever ends the program finds that out."""
+    if sys.stdout is not None:
+        with suppress(OSError):
+            sys.stdout.flush()
 
 
 def show_error(error: HopError) -> None:
@@ -73,11 +91,41 @@ def show_package(package: Synchronised, root: Path) -> None:
 class ConsoleReporter:
     """Shows the progress of a workflow: steps and notes on standard output, warnings on standard error."""
 
+    def __init__(self) -> None:
+        self._at_terminal = sys.stdout is not None and sys.stdout.isatty()
+
     def step(self, text: str) -> None:
-        show(f"  {text}", "dim")
+        self._show(f"  {text}", "dim")
 
     def note(self, text: str) -> None:
-        show(f"  {text}")
+        self._show(f"  {text}")
 
     def warn(self, text: str) -> None:
         show(f"  warning: {text}", "warning", file=sys.stderr)
+
+    def _show(self, text: str, style: str | None = None) -> None:
+        if self._at_terminal or sys.stdout is None:
+            show(text, style)
+        else:
+            print(text)
+            _flush_soon(sys.stdout)
+
+
+_flushing: threading.Timer | None = None
+
+
+def _flush_soon(stream: TextIO) -> None:
+    """Flush the stream a moment from now, whatever is waited for then."""
+    global _flushing  # noqa: PLW0603 (standard output is the process's own, and so is who flushes it)
+    if _flushing is None:
+        _flushing = threading.Timer(SOON_SECONDS, _flush, (stream,))
+        _flushing.daemon = True
+        _flushing.start()
+
+
+def _flush(stream: TextIO) -> None:
+    global _flushing  # noqa: PLW0603
+    # What is printed from here on starts another one, and what was printed before is flushed below.
+    _flushing = None
+    with suppress(OSError, ValueError):  # nobody reads it any more, or it is closed: the next to write finds that out
+        stream.flush()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hop_tasks.database.engines import Database, driver_connection
 from hop_tasks.database.statements import is_standby
-from hop_tasks.database.transactions import commit, is_over
+from hop_tasks.database.transactions import commit, has_answered, is_over
 from hop_tasks.errors import DatabaseError, PatchError
 from hop_tasks.report import Reporter
 from hop_tasks.scripts import ROLLED_BACK
@@ -38,6 +38,8 @@ def commit_surely(
     what: str,
     is_there: IsThere,
     reporter: Reporter,
+    *,
+    closing: str = "",
 ) -> None:
     """Commit; when the connection is lost before the server has answered, find out whether it did.
 
@@ -48,16 +50,20 @@ def commit_surely(
         what: what is committed, for a person.
         is_there: whether something that the transaction has written is in the database.
         reporter: told when the connection is lost.
+        closing: the last statements in it, which are run together with COMMIT.
 
-    Returns when it is committed. Raises PatchError when it was rolled back, DatabaseError when the server does not say.
+    Returns when it is committed. Raises PatchError when it was rolled back, DatabaseError when the server does not say;
+    with `closing` the driver's error when the server has refused that, or COMMIT.
     """
     from psycopg2 import Error
 
     raw = driver_connection(connection)
     try:
-        if commit(connection):
+        if commit(connection, closing):
             return
     except Error as error:
+        if closing and has_answered(raw):
+            raise
         lines = str(error).strip().splitlines() or ["the connection was lost"]
         if is_over(raw):
             raise PatchError(f"{what}: at COMMIT: {lines[0]}; {ROLLED_BACK}", sqlstate=error.pgcode) from error

@@ -168,6 +168,12 @@ class Deployer:
             checkpoint("deploy.before_begin")
             connection = self._open()
             raw = driver_connection(connection)
+
+            def commit(transaction: str, closing: str = "") -> None:
+                checkpoint("deploy.before_commit")
+                what, reporter = str(release.version), self._reporter
+                commit_surely(connection, self._database, transaction, what, is_there, reporter, closing=closing)
+
             with _alone(release.version):
                 run = run_transaction(
                     connection,
@@ -176,15 +182,13 @@ class Deployer:
                     lock_timeout=self._manner.lock_timeout,
                     reporter=self._reporter,
                     closing=noting,
+                    commit=commit if finish is None else None,
                     settled=self._settled,
                 )
             if finish is not None:
                 finish(connection)
                 require_lock()
-            checkpoint("deploy.before_commit")
-            commit_surely(
-                connection, self._database, str(run.transaction), str(release.version), is_there, self._reporter
-            )
+                commit(str(run.transaction))
             self._settled = True
             if not is_over(raw):
                 self.close()

@@ -40,12 +40,14 @@ class Gap:
         declared: the release it is to be declared to be at.
         start: the release that the missing ones come on top of; an empty database begins with its schema file.
         missing: the releases that it lacks, in order.
+        basis: what was asked for, and what the database said.
     """
 
     current: Version | None
     declared: Version | None
     start: Version
     missing: tuple[CheckedRelease, ...]
+    basis: _Basis | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -64,16 +66,23 @@ def find_gap(
     target: Version | None,
     declared: Version | None,
     begin: Version | None,
+    before: Gap | None = None,
 ) -> Gap:
-    """What an upgrade to `target` has to do. Raises StateError and its kinds for what does not fit."""
+    """What an upgrade to `target` has to do. Raises StateError and its kinds for what does not fit.
+
+    `before` is what it had to do a moment ago: that still holds if the database says the same as then.
+    """
     declared, begin = outstanding(workspace, declared), outstanding(workspace, begin)
     found = _read_database(workspace)
+    basis = _Basis(target, declared, begin, found)
+    if before is not None and before.basis == basis:
+        return before
     known = KnownReleases.read(workspace.repository, workspace.project.settings.main_branch)
     current = _current_release(workspace, known, found, declared, begin)
     start = declared or current or begin or _first_release(known, reader)
     missing = _missing_releases(workspace, known, reader, start, current, target, begin)
     require_begun_first(workspace, reader, missing, found.begun)
-    return Gap(current, declared, start, missing)
+    return Gap(current, declared, start, missing, basis)
 
 
 def _current_release(
@@ -131,6 +140,16 @@ class _Found:
     commits: Mapping[Version, str | None]
     begun: BegunRelease | None
     occupied: bool
+
+
+@dataclass(frozen=True)
+class _Basis:
+    """What a gap follows from, besides the releases that are here: what was asked for, and what the database says."""
+
+    target: Version | None
+    declared: Version | None
+    begin: Version | None
+    found: _Found
 
 
 def _read_database(workspace: Workspace) -> _Found:
@@ -214,7 +233,7 @@ def _missing_releases(
     missing = known.between(at, target)
     require_released(known, missing if schema is None or current is not None else (schema, *missing))
     previous, checked = at, []
-    for release in reader.check_all((version, known.commits[version]) for version in missing):
+    for release in reader.check_all([(version, known.commits[version]) for version in missing]):
         require_successor(known, name, previous, release.version, release.base)
         previous = release.version
         checked.append(release)

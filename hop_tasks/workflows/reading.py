@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import tee
 from pathlib import Path
@@ -24,6 +24,13 @@ from hop_tasks.repository import (
 )
 from hop_tasks.scripts import CheckedScripts, PatchFile, ReleaseScripts, check_scripts, order_files, patch_folders
 from hop_tasks.versions import Version
+
+ROOM = 4 * 2**20
+"""Bytes for the scripts of releases that were checked and are about to be deployed: most upgrades read and parse
+nothing twice then, and the largest need no more memory."""
+
+OVERHEAD = 1000
+"""Bytes that the scripts of a small release take besides twice what is in its files, as measured with CPython 3.11."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +62,12 @@ class Deployable:
 
 @dataclass(frozen=True)
 class CheckedRelease:
-    """A release that was read and found good, less what is in its files: there may be thousands at the same time.
+    """A release that was read and found good, in the end less what is in its files: there may be thousands.
 
     Attributes:
         version, message, commit, author, tree, base: as of a Deployable.
         files: the paths of its files in their order, with Git's ids of what is in them.
+        scripts: what is in them, for as many releases as there is ROOM for.
     """
 
     version: Version
@@ -69,6 +77,7 @@ class CheckedRelease:
     tree: str
     base: Version | None
     files: tuple[tuple[str, str], ...]
+    scripts: CheckedScripts | None = None
 
 
 class ReleaseReader:
@@ -77,7 +86,6 @@ class ReleaseReader:
     def __init__(self, objects: ObjectReader, stack: ExitStack) -> None:
         self._objects = objects
         self._stack = stack
-        self._checked: dict[tuple[Version, str], CheckedRelease] = {}
 
     def read(self, version: Version) -> Deployable:
         """A released version.
@@ -85,37 +93,33 @@ class ReleaseReader:
         Raises IncompleteError if its folder, its manifest or a file named there is missing at the tag, SealError if
         the files there are not those that were sealed.
         """
-        return next(self.read_checked(self._check([(version, tag_ref(str(version)))])))
+        return next(self.read_checked(self.check_all([(version, tag_ref(str(version)))])))
 
-    def check_all(self, releases: Iterable[tuple[Version, str]]) -> Iterator[CheckedRelease]:
-        """Released versions one after the other, each with the id of its commit.
+    def check_all(self, releases: Sequence[tuple[Version, str]]) -> Iterator[CheckedRelease]:
+        """Released versions one after the other, each with a name of Git's for its commit.
 
-        Raises as `read` does, when it comes to the one that is wrong. One that was found good is not read again.
+        Raises as `read` does, when it comes to the one that is wrong.
         """
-        wanted = list(releases)
-        unread = self._check([each for each in wanted if each not in self._checked])
-        for each in wanted:
-            if each not in self._checked:
-                self._checked[each] = next(unread)
-            yield self._checked[each]
-
-    def _check(self, releases: Sequence[tuple[Version, str]]) -> Iterator[CheckedRelease]:
         found = read_folders(self._objects, ((commit, patch_folders(version)) for version, commit in releases))
-        return (_checked(version, folders) for (version, _), folders in zip(releases, found, strict=True))
+        room = ROOM
+        for (version, _), folders in zip(releases, found, strict=True):
+            release, size = _checked(version, folders)
+            room -= size
+            yield release if room >= 0 else replace(release, scripts=None)
 
     def read_checked(self, releases: Iterable[CheckedRelease]) -> Iterator[Deployable]:
-        """Releases that were checked, one after the other; not more than a block of them is in memory.
+        """Releases that were checked, one after the other; besides those that are kept, not more than a block of them
+        is in memory.
 
         What has an id of Git's does not change, and is not checked again.
         """
         for_contents, checked = tee(releases)
-        contents = read_blobs(self._objects, ([blob for _, blob in release.files] for release in for_contents))
-        for release, content in zip(checked, contents, strict=True):
-            files = tuple(PatchFile(path, each) for (path, _), each in zip(release.files, content, strict=True))
+        lacking = ([] if release.scripts else [blob for _, blob in release.files] for release in for_contents)
+        for release, contents in zip(checked, read_blobs(self._objects, lacking), strict=True):
             yield Deployable(
                 version=release.version,
                 message=release.message,
-                scripts=check_scripts(ReleaseScripts(release.version, files)),
+                scripts=release.scripts or _parsed(release, contents),
                 commit=release.commit,
                 author=release.author,
                 root=partial(self._export, release.commit),
@@ -167,7 +171,13 @@ def release_reader(repository: Repository) -> Iterator[ReleaseReader]:
         yield ReleaseReader(objects, stack)
 
 
-def _checked(version: Version, found: CommitFolders | None) -> CheckedRelease:
+def _parsed(release: CheckedRelease, contents: Sequence[bytes]) -> CheckedScripts:
+    files = (PatchFile(path, content) for (path, _), content in zip(release.files, contents, strict=True))
+    return check_scripts(ReleaseScripts(release.version, tuple(files)))
+
+
+def _checked(version: Version, found: CommitFolders | None) -> tuple[CheckedRelease, int]:
+    """The release with its scripts, and the bytes that these take."""
     _, folder, _ = patch_folders(version)
     if found is None or folder not in found.trees:
         raise IncompleteError(
@@ -178,8 +188,7 @@ def _checked(version: Version, found: CommitFolders | None) -> CheckedRelease:
     manifest = _manifest(version, path, found.files.get(path))
     scripts = order_files(version, (PatchFile(path, content) for path, content in found.files.items()))
     _require_sealed(version, manifest, scripts)
-    check_scripts(scripts)
-    return CheckedRelease(
+    checked = CheckedRelease(
         version=version,
         message=manifest.message,
         commit=found.commit,
@@ -187,7 +196,9 @@ def _checked(version: Version, found: CommitFolders | None) -> CheckedRelease:
         tree=found.trees[folder],
         base=manifest.base,
         files=tuple((file.path, found.blobs[file.path]) for file in scripts.files),
+        scripts=check_scripts(scripts),
     )
+    return checked, OVERHEAD + 2 * sum(len(file.content) for file in scripts.files)
 
 
 def _manifest(version: Version, path: str, content: bytes | None) -> Manifest:

@@ -92,7 +92,7 @@ def upgrade_database(
         if gap.exists:
             with workspace.locked("upgrade") as admin:
                 # Somebody else may have upgraded while this one waited.
-                gap = find_gap(workspace, reader, target, declared, begin)
+                gap = find_gap(workspace, reader, target, declared, begin, before=gap)
                 backup, deployed = _upgrade(workspace, admin, reader, gap, manner)
     reached = deployed[-1].version if deployed else gap.start
     code = bring_code_forward(repository, project.settings.main_branch, reached)
