@@ -18,6 +18,7 @@ from hop_tasks.snapshots.kinds import (
     SPARE,
     UNDECIDED,
     WORK,
+    way_out,
 )
 from hop_tasks.snapshots.replaced import (
     find_kept,
@@ -39,6 +40,7 @@ from hop_tasks.snapshots.spares import (
     making_spares,
     take_spare,
 )
+from hop_tasks.snapshots.surroundings import Surroundings, look_around
 from hop_tasks.snapshots.working import (
     clone_for_work,
     create_for_work,
@@ -58,6 +60,7 @@ __all__ = [
     "SPARE",
     "UNDECIDED",
     "WORK",
+    "Surroundings",
     "clone_for_work",
     "create_for_work",
     "discard_database",
@@ -75,6 +78,7 @@ __all__ = [
     "keep_as_snapshot",
     "keep_before_apply",
     "load_dump",
+    "look_around",
     "make_spare",
     "maker_of",
     "making_application",
@@ -85,5 +89,6 @@ __all__ = [
     "remove_leftovers",
     "replace_database",
     "take_spare",
+    "way_out",
     "write_dump",
 ]

@@ -58,8 +58,13 @@ def _show_list(found: SnapshotList) -> None:
         show(f"there is no spare: {found.no_spare}")
 
 
+def what_it_is(kind: str, release: str | None) -> str:
+    """A kind of database that hop keeps beside another one, with the release that it is at, in a person's words."""
+    return KINDS.get(kind, kind).format(release or "no release")
+
+
 def _what(entry: ListedDatabase) -> str:
-    text = KINDS.get(entry.kind, entry.kind).format(entry.release or "no release")
+    text = what_it_is(entry.kind, entry.release)
     return text if entry.kind != "snapshot" or entry.needed else f"{text}, not needed: hop snapshots --prune"
 
 
