@@ -6,7 +6,16 @@ to the maintenance database; the caller holds the lock.
 """
 
 from hop_tasks.snapshots.discarding import discard_database, drop_discarded, find_discarded, marked_as
-from hop_tasks.snapshots.dumps import has_large_objects, load_dump, write_dump
+from hop_tasks.snapshots.dump_folders import (
+    Dump,
+    clear_half_done,
+    dumps_place,
+    find_dumps,
+    is_whole,
+    remove_dumps,
+    set_aside,
+)
+from hop_tasks.snapshots.dumps import has_large_objects, hold_tables, load_dump, write_dump
 from hop_tasks.snapshots.kinds import (
     AT,
     BEFORE_APPLY,
@@ -60,21 +69,27 @@ __all__ = [
     "SPARE",
     "UNDECIDED",
     "WORK",
+    "Dump",
     "Surroundings",
+    "clear_half_done",
     "clone_for_work",
     "create_for_work",
     "discard_database",
     "drop_discarded",
     "drop_spares",
+    "dumps_place",
     "end_maker",
     "find_discarded",
+    "find_dumps",
     "find_kept",
     "find_snapshots",
     "find_spares",
     "find_undecided",
     "fits",
     "has_large_objects",
+    "hold_tables",
     "is_kept",
+    "is_whole",
     "keep_as_snapshot",
     "keep_before_apply",
     "load_dump",
@@ -86,8 +101,10 @@ __all__ = [
     "making_spares",
     "marked_as",
     "put_in_place",
+    "remove_dumps",
     "remove_leftovers",
     "replace_database",
+    "set_aside",
     "take_spare",
     "way_out",
     "write_dump",

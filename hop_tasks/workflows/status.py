@@ -14,7 +14,7 @@ from hop_tasks.names import release_branch, version_of_branch
 from hop_tasks.project import Project
 from hop_tasks.registry import Attempt, BegunRelease, RegistryState, begun_release, last_attempt, read_state
 from hop_tasks.repository import Refs, Repository, Survey, surveying
-from hop_tasks.snapshots import look_around, way_out
+from hop_tasks.snapshots import BEFORE_APPLY, dumps_place, find_dumps, look_around, way_out
 from hop_tasks.versions import Version, in_order
 
 CLOSED_TO_ALL = "not currently accepting connections"
@@ -33,7 +33,7 @@ class DatabaseStatus:
         exists: whether it is there; None if the server was not reached.
         state: its registry, None if it was not reached or is not there.
         snapshots: the releases that there is a snapshot of.
-        kept: databases that were replaced and are kept beside it.
+        kept: databases that were replaced and are kept beside it, or dumps of them.
         attempt: the newest attempt to change a production database; None if there was none.
         begun: a release that was begun and is not whole, with its steps.
         mark: what hop noted about it, if it is one that hop keeps beside another one; then nothing else of it counts.
@@ -99,7 +99,13 @@ def _read_database(project: Project) -> DatabaseStatus:
         target = resolve_target(project)
     except DatabaseError as error:
         return DatabaseStatus(project.name, "none", "nothing", problem=error)
-    found = DatabaseStatus(target.database, str(target), target.source.value)
+    dumps = find_dumps(dumps_place(project.root, target.database))
+    kept = tuple(
+        f"{dump.folder.relative_to(project.root).as_posix()} ({dump.release})"
+        for dump in dumps
+        if dump.kind == BEFORE_APPLY
+    )
+    found = DatabaseStatus(target.database, str(target), target.source.value, kept=kept)
     if target.place is None:
         return found
     try:
@@ -136,7 +142,7 @@ def _look(connection: Reading, found: DatabaseStatus, *, registry: bool = True) 
         exists=True,
         state=state,
         snapshots=around.snapshots,
-        kept=tuple(f"{mark.database} ({mark.release})" for mark in around.kept),
+        kept=(*(f"{mark.database} ({mark.release})" for mark in around.kept), *found.kept),
         attempt=attempt,
         begun=begun,
         mark=around.mark,
