@@ -94,7 +94,6 @@ def finish_dump(new: Path, folder: Path) -> None:
         checkpoint("dump.between_renames")
     new.rename(folder)
     sync(folder.parent)
-    checkpoint("dump.after_rename")
     if old is not None:
         shutil.rmtree(old, ignore_errors=True)
 

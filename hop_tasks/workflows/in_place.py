@@ -136,7 +136,6 @@ def _load(
             ) from error
         complete_registry(connection)
         note_own_writes(connection)
-        checkpoint("load.loaded")
         then(connection)
         if version is not None:
             generator = find_generator(project.settings.generator)

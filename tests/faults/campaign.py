@@ -116,8 +116,8 @@ MAKING = (
 )
 
 
-DUMPING = ("dump.begun", "dump.before_rename", "dump.between_renames", "dump.after_rename")
-LOADING = ("load.kept", "load.wiped", "load.loaded", "load.before_commit", "load.after_commit")
+DUMPING = ("dump.begun", "dump.before_rename", "dump.between_renames")
+LOADING = ("load.kept", "load.wiped", "load.before_commit", "load.after_commit")
 
 
 def upgrade(place: Playground) -> Playground:
