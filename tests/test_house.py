@@ -21,7 +21,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 FILES = sorted(path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 
 LAYERS = (
-    {"errors", "checkpoints", "deferring", "installed"},
+    {"errors", "checkpoints", "deferring", "disk", "installed"},
     {"settings", "manifest", "versions", "names", "report"},
     {"project"},
     {"database"},

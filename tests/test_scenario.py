@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 
-from tests.playground import Playground
+from tests.playground import Finished, Playground
 
 pytestmark = pytest.mark.cold
 
 CUSTOMERS = "CREATE TABLE customer (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);\n"
 BIKES = "CREATE TABLE bike (id integer PRIMARY KEY, owner integer REFERENCES customer (id));\n"
+
+
+@dataclass(frozen=True)
+class Place(Playground):
+    """A place of the scenario: who runs a command as the first one starts the script, and the next ones a copy."""
+
+    begun: set[str] = field(default_factory=set)
+
+    def hop(self, *arguments: str) -> Finished:
+        """Run hop."""
+        first = arguments[0] not in self.begun
+        self.begun.add(arguments[0])
+        return Playground.hop(replace(self, cold=first), *arguments)
 
 
 @pytest.fixture
@@ -21,7 +34,7 @@ def ann(project: Playground) -> Playground:
     project.git("init", "--quiet", "--bare", "--initial-branch=hop_main", str(project.folder.parent / "origin.git"))
     project.git("remote", "add", "origin", str(project.folder.parent / "origin.git"))
     project.git("push", "--quiet", "-u", "origin", "hop_main", "0.0.0")
-    return project
+    return Place(project.folder, project.url, project.variables)
 
 
 def clone(place: Playground, name: str, url: str) -> Playground:
@@ -29,9 +42,8 @@ def clone(place: Playground, name: str, url: str) -> Playground:
     return replace(place, folder=place.folder.parent / name, url=url)
 
 
-@pytest.mark.every_server
 def test_two_developers_and_production(ann: Playground, other_database: Callable[[], str]) -> None:
-    bob = replace(clone(ann, "bob", other_database()), cold=False)
+    bob = clone(ann, "bob", other_database())
     production_url = other_database()
     production = clone(ann, "production", production_url).production()
     create_empty(ann, production_url)

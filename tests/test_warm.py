@@ -87,3 +87,5 @@ def test_other_variables_of_the_interpreter_need_another_interpreter() -> None:
     assert STOVE.suits({**os.environ, "HOP_DATABASE_URL": "x"})
     assert not STOVE.suits({**os.environ, "PYTHONWARNINGS": "error"})
     assert not STOVE.suits({**os.environ, "PATH": ""})
+    assert not STOVE.suits({**os.environ, "PATH": f"{os.environ['PATH']}:/opt/bin"})
+    assert STOVE.suits({**os.environ, "PATH": f"/opt/bin:{os.environ['PATH']}", "PYTHONWARNINGS": "ignore"})

@@ -2,9 +2,9 @@
 
 The start-up is most of the time that a short command takes. A copy is a process like any other, with a number of its
 own; signals reach it, and SIGKILL ends it. What it is not is a new interpreter. So hop runs cold, as the script
-that pip has installed, where that may matter: in tests that are marked so, those of the program, of bad input, of the
-README, and the scenario, which have every command; through Invoke, nox and shells; whenever a variable differs that
-counts at the start of a process; and with --cold everywhere.
+that pip has installed, where that may matter: in tests that are marked so, those of the program, of bad input's words
+and places, of the README, and the first time that someone in the scenario gives a command; through Invoke, nox and
+shells; whenever a variable differs that counts at the start of a process; and with --cold everywhere.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import IO
 
 SCRIPT = Path(__file__).with_name("forking.py")
 PREFIXES = ("PYTHON", "LC_", "LD_", "GIT_PYTHON")
+SILENT = ("PYTHONWARNINGS", "ignore")
 NAMES = ("LANG", "LANGUAGE", "PATH", "TZ")
 """Variables that count at the start of a process."""
 
@@ -119,7 +120,11 @@ class Stove:
 
     def suits(self, variables: Mapping[str, str]) -> bool:
         """Whether a copy would find what a new interpreter with these variables finds."""
-        return not self.off and interpreters(variables) == (self._variables or interpreters(os.environ))
+        mine, wanted = self._variables or interpreters(os.environ), interpreters(variables)
+        # Programs that are found before the others, such as another git, are looked for when they are run.
+        if wanted.get("PATH", "").endswith(f"{os.pathsep}{mine.get('PATH')}"):
+            wanted["PATH"] = mine["PATH"]
+        return not self.off and wanted == mine
 
     def start(self, arguments: Sequence[str], folder: Path, variables: Mapping[str, str]) -> WarmProcess:
         """Begin hop in a folder, with these variables and nothing to read; `arguments` begin with the script's path."""
@@ -163,5 +168,9 @@ STOVE = Stove()
 
 
 def interpreters(variables: Mapping[str, str]) -> dict[str, str]:
-    """Those variables that count at the start of a process."""
-    return {name: value for name, value in variables.items() if name in NAMES or name.startswith(PREFIXES)}
+    """Those variables that count at the start of a process; not one that only has warnings of libraries left out."""
+    return {
+        name: value
+        for name, value in variables.items()
+        if (name in NAMES or name.startswith(PREFIXES)) and (name, value) != SILENT
+    }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hop_tasks.backups.files import remove
 from hop_tasks.backups.notes import DUMP_SUFFIX, PART_SUFFIX, SIDECAR_SUFFIX, Backup, Kind, find_backups, name_pattern
+from hop_tasks.disk import remove
 
 
 def superseded(folder: Path, database: str, keep: int) -> tuple[Backup, ...]:

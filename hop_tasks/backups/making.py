@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hop_tasks.backups.counting import LOCK_WAIT, Snapshot, counted_meanwhile
-from hop_tasks.backups.files import create_private, digest, make_folder, remove, secure, size_of, sync
+from hop_tasks.backups.files import create_private, digest, make_folder
 from hop_tasks.backups.keeping import find_leftovers, remove_leftover
 from hop_tasks.backups.notes import DUMP_SUFFIX, PART_SUFFIX, SIDECAR_SUFFIX, Backup, Kind, as_text, stem_for
 from hop_tasks.backups.verifying import read_contents
@@ -17,6 +17,7 @@ from hop_tasks.checkpoints import checkpoint
 from hop_tasks.database.clients import client_version, find_client, run_client
 from hop_tasks.database.commands import run_command
 from hop_tasks.database.engines import Database
+from hop_tasks.disk import remove, secure, size_of, sync
 from hop_tasks.errors import BackupError, DatabaseError
 from hop_tasks.versions import Version
 

@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from hop_tasks.backups.files import digest, size_of
+from hop_tasks.backups.files import digest
 from hop_tasks.backups.notes import Backup, Kind
 from hop_tasks.database.clients import find_client, run_client
 from hop_tasks.database.engines import Database
+from hop_tasks.disk import size_of
 from hop_tasks.errors import DatabaseError
 
 HEADER = re.compile(r"^;\s+(dbname|TOC Entries):[ ]?(.*)$", re.MULTILINE)

@@ -26,6 +26,9 @@ WRITES = """
 """Rows written, less what ANALYZE writes, TOAST's own tables, catalogs of the whole server, and the registry."""
 
 
+UNCOUNTED = -1
+"""What is noted instead of a number of rows as long as hop is at work."""
+
 OWN_SESSION_SECONDS = 0.5
 """Seconds in which the server sees that a session of this process was closed."""
 
@@ -63,12 +66,28 @@ COUNTED = """
 """Whether every session counts what it writes: the setting is on, and nobody has one of his own."""
 
 
-def written_since(admin: Connection, database: Database) -> bool:
+def note_own_writes(connection: Connection) -> None:
+    """Note in the caller's transaction that hop itself has written to the database, and has yet to note how much."""
+    if not _has_note(connection):
+        connection.exec_driver_sql("CREATE TABLE half_orm_meta.hop_writes (writes bigint NOT NULL)")
+    connection.exec_driver_sql("DELETE FROM half_orm_meta.hop_writes")
+    connection.exec_driver_sql("INSERT INTO half_orm_meta.hop_writes VALUES (%s)", (UNCOUNTED,))
+
+
+def wrote_itself(connection: Connection) -> bool:
+    """Whether the last one who wrote may have been hop, which then ended before it could note how much."""
+    if not _has_note(connection):
+        return False
+    return bool(connection.exec_driver_sql("SELECT writes FROM half_orm_meta.hop_writes").scalar() == UNCOUNTED)
+
+
+def written_since(admin: Connection, database: Database, *, but: int | None = None) -> bool:
     """Whether rows were written since `note_writes`; True when that is not known.
 
     To be asked of a database that no program can come back to, for the counters of a session that goes on are late.
+    The backend `but`, which has written nothing, may be on it.
     """
-    if not await_end_of_sessions(admin, database.name):
+    if not await_end_of_sessions(admin, database.name, but=but):
         return True
     with database.connect() as connection:
         if not _has_note(connection):

@@ -189,12 +189,17 @@ def take_off_mark(connection: Connection, name: str) -> None:
 
 def marked_databases(connection: Connection, of: str) -> tuple[Mark, ...]:
     """The databases that hop made beside the database `of`; never that one itself, whatever mark it bears."""
+    return tuple(mark for mark in all_marks(connection) if mark.of == of)
+
+
+def all_marks(connection: Connection) -> tuple[Mark, ...]:
+    """The databases of the server that hop made beside others, by name."""
     rows = connection.exec_driver_sql(
         "SELECT datname, oid, shobj_description(oid, 'pg_database') FROM pg_database ORDER BY datname"
     )
     marks = (_mark(name, oid, comment) for name, oid, comment in rows)
     # A kept one that somebody gave its old name again is what serves now.
-    return tuple(mark for mark in marks if mark is not None and mark.of == of != mark.database)
+    return tuple(mark for mark in marks if mark is not None and mark.of != mark.database)
 
 
 def mark_of(connection: Connection, name: str) -> Mark | None:

@@ -83,11 +83,6 @@ class Blocker:
         return self.state in IDLE_IN_TRANSACTION
 
 
-def blockers_of(connection: Connection, pid: int) -> tuple[Blocker, ...]:
-    """The sessions that the backend `pid` waits for; none if it does not wait for a lock."""
-    return _look(driver_connection(connection), pid)
-
-
 def end_idle(connection: Connection, blocker: Blocker) -> str | None:
     """End a session that still is idle in the same transaction; None if it was ended, else why not."""
     from psycopg2 import Error

@@ -66,12 +66,12 @@ def end_sessions(connection: Connection, name: str) -> tuple[Session, ...]:
     return ended
 
 
-def await_end_of_sessions(connection: Connection, name: str, *, seconds: float = 2.0) -> bool:
+def await_end_of_sessions(connection: Connection, name: str, *, seconds: float = 2.0, but: int | None = None) -> bool:
     """Wait until no session is on a database, for a session that was closed or ended is there a little longer.
 
-    Returns False if somebody is still there after that time.
+    The backend `but` does not count. Returns False if somebody is still there after that time.
     """
-    return _await(lambda: not sessions_on(connection, name), seconds)
+    return _await(lambda: all(session.pid == but for session in sessions_on(connection, name)), seconds)
 
 
 def alone_with(

@@ -11,16 +11,19 @@ import shutil
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from hop_tasks.checkpoints import checkpoint
 from hop_tasks.database.clients import find_client, run_client
 from hop_tasks.database.engines import Database, driver_connection
 from hop_tasks.database.statements import execute
+from hop_tasks.errors import DatabaseError
+from hop_tasks.snapshots.dump_folders import RELEASE_FILE, SECTIONS, begin_dump, finish_dump, is_whole
+from hop_tasks.versions import Version
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as DriverConnection
 
     from hop_tasks.database.connections import Connection
 
-SECTIONS = ("pre-data", "data", "post-data")
 ROWS = "data"
 
 DUMP_OPTIONS = ("--format=custom", "--compress=1", "--no-publications", "--no-subscriptions")
@@ -53,6 +56,14 @@ WHOLE_SCHEMAS = """
 
 ALL_SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
 
+TABLES = """
+    SELECT string_agg(format('%%I.%%I', n.nspname, c.relname), ', ' ORDER BY c.oid)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+      AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
+"""
+"""All tables but those of extensions, as the server writes them in a list."""
+
 DROP_ONE = """
     WITH extensions AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
     kept AS (SELECT oid FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema')
@@ -74,22 +85,46 @@ DROP_ONE = """
 """What drops one thing in a schema that stays; the server writes its name."""
 
 
-def write_dump(database: Database, folder: Path, *, server: int, programs: Path | None) -> None:
-    """Dump a database to a folder, which gets its name when it is whole.
+def write_dump(
+    database: Database, folder: Path, *, release: Version | None, server: int, programs: Path | None
+) -> None:
+    """Dump a database to a folder, which gets its name when it is whole and on the disk.
 
     Args:
         database: the database.
         folder: is replaced.
+        release: the release that the database is at.
         server: libpq's number of the server's version.
         programs: the only folder to look for pg_dump and pg_restore in.
 
-    Raises DatabaseError.
+    Raises DatabaseError, with nothing changed.
     """
-    new = folder.with_name(f"{folder.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True, mode=0o700)
+    try:
+        new = begin_dump(folder)
+        try:
+            (new / RELEASE_FILE).write_text("" if release is None else str(release))
+            _write_scripts(database, new, server, programs)
+            finish_dump(new, folder)
+        except BaseException:
+            shutil.rmtree(new, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise DatabaseError(
+            f"no dump of {database.name} could be written to {folder}: {error.strerror}; nothing was changed",
+            hint="free some space, or see who owns the folder",
+        ) from error
+    except DatabaseError as error:
+        raise DatabaseError(
+            f"no dump of {database.name} could be made: {error.message}; nothing was changed",
+            hint=error.hint,
+            details=error.details,
+        ) from error
+
+
+def _write_scripts(database: Database, new: Path, server: int, programs: Path | None) -> None:
     archive, contents = new / "archive", new / "contents"
     run_client(find_client("pg_dump", server, folder=programs), [*DUMP_OPTIONS, f"--file={archive}"], database.address)
+    checkpoint("dump.begun")
     restore = find_client("pg_restore", server, folder=programs)
     lines = run_client(restore, ["--list", str(archive)], database.address).splitlines()
     with database.connect() as connection:
@@ -102,16 +137,23 @@ def write_dump(database: Database, folder: Path, *, server: int, programs: Path 
         options = [f"--section={section}", f"--use-list={contents}", f"--file={new / section}"]
         run_client(restore, [*options, str(archive)], database.address)
     archive.unlink()
-    shutil.rmtree(folder, ignore_errors=True)
-    new.rename(folder)
+    contents.unlink()
+    if not is_whole(new):
+        raise DatabaseError("pg_restore ended before its scripts did", hint="see whether the disk is full")
 
 
 def load_dump(connection: Connection, folder: Path) -> None:
     """Make a database what it was when it was dumped, in the caller's transaction; nothing else of it stays.
 
-    Raises the driver's errors.
+    Raises the driver's errors; DatabaseError, before it begins, for a dump that is not whole.
     """
+    if not is_whole(folder):
+        raise DatabaseError(
+            f"the dump {folder} is not whole; nothing was changed",
+            hint="remove that folder, and have a role with CREATEDB build the state",
+        )
     wipe(connection)
+    checkpoint("load.wiped")
     raw = driver_connection(connection)
     for section in SECTIONS:
         with (folder / section).open("rb") as script:
@@ -120,6 +162,16 @@ def load_dump(connection: Connection, folder: Path) -> None:
             else:
                 _run(raw, _without_key(list(script)))
     connection.exec_driver_sql("RESET ALL")
+
+
+def hold_tables(connection: Connection) -> None:
+    """Have the caller's transaction keep others from writing to the tables that `wipe` drops; they may be read.
+
+    Raises the driver's errors, for a lock that cannot be had too.
+    """
+    tables = connection.exec_driver_sql(TABLES, ()).scalar()
+    if tables:
+        _run(driver_connection(connection), [f"LOCK TABLE {tables} IN EXCLUSIVE MODE;".encode()])
 
 
 def wipe(connection: Connection) -> None:

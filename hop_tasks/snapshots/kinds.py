@@ -37,6 +37,14 @@ AT = "at"
 """In a mark: when the database was made or replaced, in ISO 8601."""
 
 
+def way_out(name: str, of: str) -> str:
+    """What to do where a database is named that hop keeps beside the database `of`."""
+    return (
+        f"name {of} in HOP_DATABASE_URL; or, to make {name} an ordinary database of its own: "
+        f'COMMENT ON DATABASE "{name}" IS NULL'
+    )
+
+
 def provisional_name(of: str, kind: str) -> str:
     """A new name for a database that is being made, or is about to go."""
     return database_beside(of, f"{kind}_{secrets.token_hex(4)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
 
 def find_kept(connection: Connection, of: str) -> tuple[Mark, ...]:
     """The databases that were replaced and kept."""
-    return tuple(mark for mark in marked_databases(connection, of) if mark.kind in (REPLACED, BEFORE_APPLY))
+    return kept_among(marked_databases(connection, of))
+
+
+def kept_among(marks: Iterable[Mark]) -> tuple[Mark, ...]:
+    """Those of the databases beside one that were replaced and kept."""
+    return tuple(mark for mark in marks if mark.kind in (REPLACED, BEFORE_APPLY))
 
 
 def is_kept(connection: Connection, name: str, of: str) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from hop_tasks.database.admin import (
+    Mark,
     clone_database,
     create_database,
     database_exists,
@@ -28,9 +29,14 @@ if TYPE_CHECKING:
 
 def find_snapshots(connection: Connection, of: str) -> dict[Version, tuple[str, str]]:
     """Release -> database and the release's commit, of the snapshots of a database."""
+    return snapshots_among(marked_databases(connection, of))
+
+
+def snapshots_among(marks: Iterable[Mark]) -> dict[Version, tuple[str, str]]:
+    """The same of the databases beside one."""
     return {
         version: (mark.database, str((mark.extra or {}).get(COMMIT)))
-        for mark in marked_databases(connection, of)
+        for mark in marks
         if mark.kind == SNAPSHOT and mark.release and (version := Version.find(mark.release))
     }
 

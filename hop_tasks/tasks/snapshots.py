@@ -35,9 +35,10 @@ def snapshots(c: Context, prune: bool = False, lock_wait: str | None = None) -> 
     project = find_project(c, lock_wait=lock_wait_flag(lock_wait))
     if not prune:
         found = list_snapshots(project)
+        if found.problem is None or found.dumps:
+            _show_list(found)
         if found.problem is not None:
             raise Exit(f"hop: {found.problem}", code=found.problem.exit_code)
-        _show_list(found)
         return
     if is_dry(c, "snapshots"):
         return
@@ -46,7 +47,7 @@ def snapshots(c: Context, prune: bool = False, lock_wait: str | None = None) -> 
 
 
 def _show_list(found: SnapshotList) -> None:
-    rows = [(entry.name, _size(entry), _age(entry.at), _what(entry)) for entry in found.databases]
+    rows = [(entry.name, _size(entry), _age(entry.at), _what(entry)) for entry in (*found.databases, *found.dumps)]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
     for row in rows:
         show("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]))
@@ -58,8 +59,13 @@ def _show_list(found: SnapshotList) -> None:
         show(f"there is no spare: {found.no_spare}")
 
 
+def what_it_is(kind: str, release: str | None) -> str:
+    """A kind of database that hop keeps beside another one, with the release that it is at, in a person's words."""
+    return KINDS.get(kind, kind).format(release or "no release")
+
+
 def _what(entry: ListedDatabase) -> str:
-    text = KINDS.get(entry.kind, entry.kind).format(entry.release or "no release")
+    text = what_it_is(entry.kind, entry.release)
     return text if entry.kind != "snapshot" or entry.needed else f"{text}, not needed: hop snapshots --prune"
 
 

@@ -9,6 +9,7 @@ from invoke.exceptions import Exit
 
 from hop_tasks.tasks.base import find_project, hop_task
 from hop_tasks.tasks.console import listed, show, show_table
+from hop_tasks.tasks.snapshots import what_it_is
 
 if TYPE_CHECKING:
     from hop_tasks.workflows.status import DatabaseStatus, RepositoryStatus, Status
@@ -35,15 +36,15 @@ def _rows(found: Status) -> list[tuple[str, str]]:
         ("mode", mode if settings.devel else f"{mode}, without version tracking"),
         ("database", _database(found.database)),
     ]
-    if found.database.exists and settings.devel:
+    if found.database.exists and settings.devel and found.database.mark is None:
         rows.append(("release", _release(found.database)))
         rows += _attempt(found.database)
     if found.repository is not None:
         rows += _repository(found.repository)
-        if settings.production:
+        if settings.production and found.database.mark is None:
             known = found.database.state is not None and found.database.state.last is not None
             rows.append(("lacking", listed(found.missing) if known else "not known before the first upgrade"))
-        elif found.repository.unpushed:
+        if found.repository.unpushed:
             rows.append(("not pushed", listed(found.repository.unpushed)))
     if found.database.snapshots:
         rows.append(("snapshots", listed(reversed(found.database.snapshots), most=5)))
@@ -56,6 +57,9 @@ def _database(database: DatabaseStatus) -> str:
     text = f"{database.shown} (from {database.source})"
     if database.server:
         text += f"\nPostgreSQL {database.server}" + ("" if database.exists else "; the database does not exist")
+    if database.mark is not None:
+        what = what_it_is(database.mark.kind, database.mark.release)
+        text += f"\nnot a project's own: hop keeps it beside {database.mark.of} ({what})"
     return text
 
 

@@ -18,10 +18,12 @@ from hop_tasks.scripts import FileRun, check_scripts, read_folder
 from hop_tasks.versions import Version
 from hop_tasks.workflows.bases import ensure_base, require_known_state
 from hop_tasks.workflows.deploying import Deployed, deploy
-from hop_tasks.workflows.in_place import apply_in_place, base_dump, may_create_databases
+from hop_tasks.workflows.dumping import base_dump
+from hop_tasks.workflows.in_place import apply_in_place
 from hop_tasks.workflows.manner import Manner
 from hop_tasks.workflows.reading import Deployable, release_reader
 from hop_tasks.workflows.replacing import Replaced, decide_leftovers, replace_current
+from hop_tasks.workflows.roles import may_create_databases
 from hop_tasks.workflows.spares import clear_leftovers, sparing
 from hop_tasks.workflows.sync_package import synchronise_database
 from hop_tasks.workflows.workspace import Workspace

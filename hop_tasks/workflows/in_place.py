@@ -10,25 +10,24 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from hop_tasks.database.activity import note_writes, written_since
+from hop_tasks.checkpoints import checkpoint
+from hop_tasks.database.activity import note_own_writes, note_writes
 from hop_tasks.database.engines import driver_connection
 from hop_tasks.database.interrupts import cancelled_by_signals
 from hop_tasks.database.locks import require_lock
 from hop_tasks.database.sessions import sessions_on
-from hop_tasks.database.statements import execute, server_version
-from hop_tasks.errors import DatabaseError, StateError
+from hop_tasks.database.statements import execute
+from hop_tasks.errors import DatabaseError
 from hop_tasks.package import Synchronised, find_generator, synchronise
-from hop_tasks.project import STATE_FOLDER
-from hop_tasks.registry import RegistryState, complete_registry, insert_release
+from hop_tasks.registry import complete_registry, insert_release
 from hop_tasks.scripts import FileRun, TransactionStep, run_transaction
-from hop_tasks.snapshots import BEFORE_APPLY, has_large_objects, load_dump, write_dump
+from hop_tasks.snapshots import hold_tables, load_dump
 from hop_tasks.versions import Version
-from hop_tasks.workflows.bases import is_as_released, released_version
 from hop_tasks.workflows.deploying import Deployed, deploy
+from hop_tasks.workflows.dumping import keep_what_was_written
 from hop_tasks.workflows.manner import Manner
-from hop_tasks.workflows.reading import Deployable, ReleaseReader
+from hop_tasks.workflows.reading import Deployable
 from hop_tasks.workflows.registering import registry_row
 from hop_tasks.workflows.replacing import Replaced
 from hop_tasks.workflows.sync_package import synchronise_database
@@ -37,57 +36,7 @@ from hop_tasks.workflows.workspace import Workspace
 if TYPE_CHECKING:
     from hop_tasks.database.connections import Connection
 
-DUMPS = "snapshots"
-LOCK_NOT_AVAILABLE = "55P03"
-GRANT = "ALTER ROLE {} CREATEDB, by a superuser; or the embedded server, without HOP_DATABASE_URL"
-
-
-def may_create_databases(admin: Connection) -> bool:
-    """Whether the role can make copies of databases."""
-    return bool(
-        admin.exec_driver_sql("SELECT rolsuper OR rolcreatedb FROM pg_roles WHERE rolname = current_user").scalar_one()
-    )
-
-
-def require_databases(admin: Connection, verb: str) -> None:
-    """Raises DatabaseError for a verb that needs a database of its own and a role that may not create one."""
-    if not may_create_databases(admin):
-        role = _role(admin)
-        raise DatabaseError(
-            f"{verb} needs a database of its own, and role {role} may not create one (CREATEDB); nothing was changed",
-            hint=GRANT.format(role),
-        )
-
-
-def base_dump(
-    workspace: Workspace, admin: Connection, reader: ReleaseReader, version: Version, state: RegistryState | None
-) -> Path:
-    """The dump of a released version, made if the database is at that release. Raises StateError if it is not."""
-    commit = workspace.repository.resolve(str(version)) or ""
-    folder = _folder(workspace) / f"{version}-{commit[:12]}"
-    if folder.exists():
-        return folder
-    if released_version(state, reader, (version,)) != version or not is_as_released(workspace, reader, version):
-        raise StateError(
-            f"role {_role(admin)} may not create databases, and there is no dump of {version} in "
-            f"{_folder(workspace)}: its state cannot be made here; nothing was changed",
-            hint=GRANT.format(_role(admin)),
-        )
-    with workspace.database.connect() as connection:
-        if has_large_objects(connection):
-            raise DatabaseError(
-                f"role {_role(admin)} may not create databases, and {workspace.database.name} has large objects, which "
-                "a dump does not bring back within a transaction; nothing was changed",
-                hint=GRANT.format(_role(admin)),
-            )
-    workspace.project.make_state_folder()
-    workspace.reporter.note(
-        f"role {_role(admin)} may not create databases (CREATEDB): {version} is dumped to {folder}, and loaded each "
-        "time, which takes longer the more rows there are"
-    )
-    note_writes(admin, workspace.database)
-    write_dump(workspace.database, folder, server=server_version(admin), programs=workspace.programs)
-    return folder
+LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED = "55P03", "40P01"
 
 
 def apply_in_place(
@@ -98,7 +47,6 @@ def apply_in_place(
     A release that cannot be one comes after the base: where it fails, the steps before stay. Raises PatchError.
     """
     started_at, started = datetime.now(timezone.utc), time.perf_counter()
-    kept = _keep_what_was_written(workspace, admin)
     manner = Manner.of(workspace)
     files: list[FileRun] = []
 
@@ -126,10 +74,10 @@ def apply_in_place(
         insert_release(connection, row)
 
     if release.scripts.is_one_transaction:
-        package = _load(workspace, admin, base, release.version, bring)
+        package, kept = _load(workspace, admin, base, release.version, bring)
         deployed = Deployed(release.version, release.message, tuple(files), time.perf_counter() - started)
     else:
-        _load(workspace, admin, base, None, lambda _: None)
+        _, kept = _load(workspace, admin, base, None, lambda _: None)
         deployed = deploy(workspace.database, release, manner, admin, workspace.reporter)
         package = synchronise_database(workspace.project, workspace.database, release.version)
     assert package is not None
@@ -141,8 +89,7 @@ def undo_in_place(
     workspace: Workspace, admin: Connection, base: Path, version: Version, *, package: bool
 ) -> tuple[Synchronised | None, Replaced]:
     """The base alone in the database itself, as one transaction; and the package in step with it if that is asked."""
-    kept = _keep_what_was_written(workspace, admin)
-    synchronised = _load(workspace, admin, base, version if package else None, lambda _: None)
+    synchronised, kept = _load(workspace, admin, base, version if package else None, lambda _: None)
     note_writes(admin, workspace.database)
     return synchronised, Replaced(kept, ())
 
@@ -153,9 +100,12 @@ def _load(
     base: Path,
     version: Version | None,
     then: Callable[[Connection], None],
-) -> Synchronised | None:
+) -> tuple[Synchronised | None, str | None]:
     """Load the base and do something more, in one transaction; before its end bring the package in step, for a
-    release that is given."""
+    release that is given. What was written by hand is kept before that. Returns what became of both.
+
+    From the first statement to the last nobody else can write to a table, so that nothing is lost in between.
+    """
     from psycopg2 import Error
 
     project, name = workspace.project, workspace.database.name
@@ -164,12 +114,17 @@ def _load(
         execute(
             connection, "SET LOCAL lock_timeout = {timeout}", timeout=f"{project.settings.lock_timeout * 1000:.0f}ms"
         )
-        workspace.reporter.step(f"loading {base.name} into {name}")
+        # A dump may take long.
+        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
         own = driver_connection(connection).info.backend_pid
         try:
+            hold_tables(connection)
+            kept = keep_what_was_written(workspace, admin, connection, own)
+            checkpoint("load.kept")
+            workspace.reporter.step(f"loading {base.name} into {name}")
             load_dump(connection, base)
         except Error as error:
-            if error.pgcode != LOCK_NOT_AVAILABLE:
+            if error.pgcode not in (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED):
                 raise
             others = ", ".join(str(session) for session in sessions_on(admin, name) if session.pid != own)
             raise DatabaseError(
@@ -177,32 +132,13 @@ def _load(
                 hint="end their transactions, and try again",
             ) from error
         complete_registry(connection)
+        note_own_writes(connection)
         then(connection)
         if version is not None:
             generator = find_generator(project.settings.generator)
             package = synchronise(project.package_folder, connection, generator, version)
         require_lock()
+        checkpoint("load.before_commit")
         connection.commit()
-    return package
-
-
-def _keep_what_was_written(workspace: Workspace, admin: Connection) -> str | None:
-    """Dump the database if anybody wrote to it since hop did, which is taken for so while others are on it."""
-    if not written_since(admin, workspace.database):
-        return None
-    folder = _folder(workspace) / BEFORE_APPLY
-    if folder.exists():
-        workspace.reporter.note(f"the {BEFORE_APPLY} of last time is replaced")
-    write_dump(workspace.database, folder, server=server_version(admin), programs=workspace.programs)
-    workspace.reporter.note(
-        f"the database as it was, with what was written to it by hand, is kept as scripts in {folder}"
-    )
-    return str(folder)
-
-
-def _folder(workspace: Workspace) -> Path:
-    return workspace.project.root / STATE_FOLDER / DUMPS / quote(workspace.database.name, safe="")
-
-
-def _role(admin: Connection) -> str:
-    return str(admin.exec_driver_sql("SELECT current_user").scalar_one())
+        checkpoint("load.after_commit")
+    return package, kept

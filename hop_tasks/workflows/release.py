@@ -24,10 +24,10 @@ from hop_tasks.workflows.apply import merged_base, read_work_tree, rebase_on_mai
 from hop_tasks.workflows.bases import are_as_released, ensure_base, require_known_state
 from hop_tasks.workflows.deploying import deploy
 from hop_tasks.workflows.finishing import finish_release, interrupted_release, note_commit
-from hop_tasks.workflows.in_place import require_databases
 from hop_tasks.workflows.manner import Manner
 from hop_tasks.workflows.publishing import bring_main_up_to_date, publish, remove_branch, require_nothing_unseen
 from hop_tasks.workflows.reading import Deployable, release_reader
+from hop_tasks.workflows.roles import require_databases
 from hop_tasks.workflows.schemas import released_schema
 from hop_tasks.workflows.spares import Spares, clear_leftovers, sparing
 from hop_tasks.workflows.sync_package import package_differences, variables_for_tests

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from hop_tasks.database.admin import marked_databases
@@ -12,9 +13,19 @@ from hop_tasks.errors import DatabaseError
 from hop_tasks.project import Project
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
 from hop_tasks.repository import Repository
-from hop_tasks.snapshots import AT, SNAPSHOT, drop_discarded, making_spares
+from hop_tasks.snapshots import (
+    AT,
+    SNAPSHOT,
+    clear_half_done,
+    drop_discarded,
+    dumps_place,
+    find_dumps,
+    making_spares,
+    remove_dumps,
+)
 from hop_tasks.versions import Version
 from hop_tasks.workflows.bases import require_known_state
+from hop_tasks.workflows.dumping import names_of_dumps, superfluous_dumps
 from hop_tasks.workflows.pruning import needed_releases, superfluous_snapshots
 from hop_tasks.workflows.spare_notes import SpareNote
 from hop_tasks.workflows.spares import clear_leftovers
@@ -23,10 +34,10 @@ from hop_tasks.workflows.workspace import Workspace, require_no_copy
 
 @dataclass(frozen=True)
 class ListedDatabase:
-    """A database beside the project's own.
+    """A database beside the project's own, or a dump that stands for one where the role may create none.
 
     Attributes:
-        name: its name.
+        name: its name; of a dump, its folder, from the project's root.
         kind: `snapshot`, `spare`, `before_apply`, `replaced`, `discarded` (dropped soon) or `work`.
         release: the release that it is at; None where nobody noted one.
         at: when it was made or replaced, in ISO 8601; None if nobody noted it.
@@ -49,6 +60,7 @@ class SnapshotList:
     Attributes:
         database: the project's own.
         databases: those beside it, by name.
+        dumps: those that stand for such databases, by name; BEFORE_APPLY and SNAPSHOT are their kinds.
         free: bytes that are free on the server's disk; None where that cannot be known.
         no_spare: why there is no spare, if something speaks against one.
         problem: why the server was not reached.
@@ -56,6 +68,7 @@ class SnapshotList:
 
     database: str
     databases: tuple[ListedDatabase, ...] = ()
+    dumps: tuple[ListedDatabase, ...] = ()
     free: int | None = None
     no_spare: str | None = None
     problem: DatabaseError | None = None
@@ -71,7 +84,9 @@ def list_snapshots(project: Project) -> SnapshotList:
     if target.place is None:
         return SnapshotList(target.database, problem=DatabaseError(f"{target}", hint="hop server"))
     database = Database(target.place, project.settings.maintenance_database)
-    needed = needed_releases(Repository.open(project.root))
+    repository = Repository.open(project.root)
+    needed = needed_releases(repository)
+    dumps = _listed_dumps(project, repository, database.name, needed)
     try:
         with database.administer() as admin:
             require_no_copy(admin, database.name)
@@ -88,15 +103,33 @@ def list_snapshots(project: Project) -> SnapshotList:
             )
             free = free_space(admin, database.name)
     except DatabaseError as error:
-        return SnapshotList(database.name, problem=error)
-    return SnapshotList(database.name, found, free, SpareNote(project.root).read())
+        return SnapshotList(database.name, dumps=dumps, problem=error)
+    return SnapshotList(database.name, found, dumps, free, SpareNote(project.root).read())
+
+
+def _listed_dumps(
+    project: Project, repository: Repository, database: str, needed: Collection[Version]
+) -> tuple[ListedDatabase, ...]:
+    names = names_of_dumps(repository, needed)
+    return tuple(
+        ListedDatabase(
+            dump.folder.relative_to(project.root).as_posix(),
+            dump.kind,
+            dump.release,
+            dump.at,
+            dump.size,
+            dump.folder.name in names,
+        )
+        for dump in find_dumps(dumps_place(project.root, database))
+    )
 
 
 def prune_snapshots(project: Project, *, reporter: Reporter = DEFAULT_REPORTER) -> tuple[str, ...]:
     """Drop the snapshots that neither a release in preparation nor the next one needs, and what was left to drop.
 
-    Snapshots can be made again from the releases, less the rows that only they have. Databases with rows that somebody
-    typed in stay. Returns the snapshots that were dropped. Raises ModeError in production, StateError, LockedError.
+    So are the dumps that stand for snapshots. Snapshots can be made again from the releases, less the rows that only
+    they have. What somebody typed in stays, in databases and in dumps. Returns the snapshots that were dropped.
+    Raises ModeError in production, StateError, LockedError.
     """
     project.require_development("snapshots --prune")
     workspace = Workspace.open(project, reporter)
@@ -104,11 +137,17 @@ def prune_snapshots(project: Project, *, reporter: Reporter = DEFAULT_REPORTER) 
     with workspace.locked("snapshots") as admin:
         require_known_state(workspace, workspace.read_state(admin), "snapshots --prune")
         clear_leftovers(workspace, admin)
-        superfluous = superfluous_snapshots(admin, of, needed_releases(workspace.repository))
+        needed = needed_releases(workspace.repository)
+        superfluous = superfluous_snapshots(admin, of, needed)
         for mark in superfluous:
             workspace.drop_snapshot(admin, mark.database)
         with making_spares(admin, of) as held:
             # Otherwise somebody in the background is at it.
             if held:
                 drop_discarded(admin, of)
-    return tuple(mark.database for mark in superfluous)
+        place = dumps_place(project.root, of)
+        clear_half_done(place)
+        dumps = superfluous_dumps(place, names_of_dumps(workspace.repository, needed))
+        remove_dumps(dumps)
+    gone = (dump.folder.relative_to(project.root).as_posix() for dump in dumps)
+    return (*(mark.database for mark in superfluous), *gone)

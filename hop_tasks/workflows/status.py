@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hop_tasks.database.admin import database_exists
+from hop_tasks.database.admin import Mark, database_exists
 from hop_tasks.database.engines import Database, is_missing, maintenance_hint
 from hop_tasks.database.urls import resolve_target
 from hop_tasks.errors import DatabaseError
@@ -14,11 +14,14 @@ from hop_tasks.names import release_branch, version_of_branch
 from hop_tasks.project import Project
 from hop_tasks.registry import Attempt, BegunRelease, RegistryState, begun_release, last_attempt, read_state
 from hop_tasks.repository import Refs, Repository, Survey, surveying
-from hop_tasks.snapshots import find_kept, find_snapshots
+from hop_tasks.snapshots import BEFORE_APPLY, dumps_place, find_dumps, look_around, way_out
 from hop_tasks.versions import Version, in_order
 
 if TYPE_CHECKING:
     from hop_tasks.database.connections import Connection
+
+CLOSED_TO_ALL = "not currently accepting connections"
+"""What the server says of a database that nobody may connect to, such as a spare."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,10 @@ class DatabaseStatus:
         exists: whether it is there; None if the server was not reached.
         state: its registry, None if it was not reached or is not there.
         snapshots: the releases that there is a snapshot of.
-        kept: databases that were replaced and are kept beside it.
+        kept: databases that were replaced and are kept beside it, or dumps of them.
         attempt: the newest attempt to change a production database; None if there was none.
         begun: a release that was begun and is not whole, with its steps.
+        mark: what hop noted about it, if it is one that hop keeps beside another one; then nothing else of it counts.
         problem: why it was not reached; None also for an embedded server that is not running.
     """
 
@@ -49,6 +53,7 @@ class DatabaseStatus:
     kept: tuple[str, ...] = ()
     attempt: Attempt | None = None
     begun: BegunRelease | None = None
+    mark: Mark | None = None
     problem: DatabaseError | None = None
 
 
@@ -97,7 +102,13 @@ def _read_database(project: Project) -> DatabaseStatus:
         target = resolve_target(project)
     except DatabaseError as error:
         return DatabaseStatus(project.name, "none", "nothing", problem=error)
-    found = DatabaseStatus(target.database, str(target), target.source.value)
+    dumps = find_dumps(dumps_place(project.root, target.database))
+    kept = tuple(
+        f"{dump.folder.relative_to(project.root).as_posix()} ({dump.release})"
+        for dump in dumps
+        if dump.kind == BEFORE_APPLY
+    )
+    found = DatabaseStatus(target.database, str(target), target.source.value, kept=kept)
     if target.place is None:
         return found
     database = Database(target.place, project.settings.maintenance_database)
@@ -106,11 +117,14 @@ def _read_database(project: Project) -> DatabaseStatus:
             with database.connect(autocommit=True) as connection:
                 return _look(connection, found)
         except DatabaseError as error:
-            if not is_missing(error):
+            if not is_missing(error) and CLOSED_TO_ALL not in error.message:
                 raise
+            refusal = error
         with database.beside(database.maintenance).connect(autocommit=True) as connection:
-            exists = database_exists(connection, target.database)
-            return replace(_look(connection, found, registry=False), exists=exists)
+            looked = _look(connection, found, registry=False)
+            if looked.mark is None and not is_missing(refusal):
+                raise refusal
+            return replace(looked, exists=database_exists(connection, target.database))
     except DatabaseError as error:
         if is_missing(error):
             error.hint = maintenance_hint(project.settings.maintenance_database)
@@ -120,8 +134,9 @@ def _read_database(project: Project) -> DatabaseStatus:
 def _look(connection: Connection, found: DatabaseStatus, *, registry: bool = True) -> DatabaseStatus:
     """What a connection tells of the server, and of the registry of its own database."""
     server = str(connection.exec_driver_sql("SHOW server_version").scalar_one())
+    around = look_around(connection, found.name)
     state = attempt = begun = None
-    if registry:
+    if registry and around.mark is None:
         state = read_state(connection)
         if state.exists:
             attempt, begun = last_attempt(connection), begun_release(connection)
@@ -130,10 +145,11 @@ def _look(connection: Connection, found: DatabaseStatus, *, registry: bool = Tru
         server=server,
         exists=True,
         state=state,
-        snapshots=tuple(sorted(find_snapshots(connection, found.name))),
-        kept=tuple(f"{mark.database} ({mark.release})" for mark in find_kept(connection, found.name)),
+        snapshots=around.snapshots,
+        kept=(*(f"{mark.database} ({mark.release})" for mark in around.kept), *found.kept),
         attempt=attempt,
         begun=begun,
+        mark=around.mark,
     )
 
 
@@ -166,8 +182,8 @@ def _advice(
     missing: tuple[Version, ...],
 ) -> str:
     """The next command to type."""
-    if database.problem is not None:
-        return database.problem.hint or "make the database reachable, then hop"
+    if database.problem is not None or database.mark is not None:
+        return _advice_for_another(database)
     if repository is None:
         return "hop sync-package brings the package in step with the database"
     stamped = database.state.production if database.state is not None else False
@@ -194,6 +210,14 @@ def _advice(
     if repository.in_preparation and repository.in_preparation[0] < version:
         return f"hop apply; {repository.in_preparation[0]} is to be released first"
     return "hop release, or hop apply after another change"
+
+
+def _advice_for_another(database: DatabaseStatus) -> str:
+    """What to do about a database that is not reached, or is none of a project."""
+    if database.mark is not None:
+        return way_out(database.name, database.mark.of)
+    hint = database.problem.hint if database.problem is not None else None
+    return hint or "make the database reachable, then hop"
 
 
 def _advice_for_production(database: DatabaseStatus, at: Version | None, missing: tuple[Version, ...]) -> str:

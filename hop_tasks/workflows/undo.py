@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hop_tasks.errors import StateError
 from hop_tasks.package import Synchronised
 from hop_tasks.project import Project
-from hop_tasks.registry import read_releases
+from hop_tasks.registry import RegistryState, begun_release, read_releases
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
 from hop_tasks.versions import Version
 from hop_tasks.workflows.bases import ensure_base, released_version, require_known_state
-from hop_tasks.workflows.in_place import base_dump, may_create_databases, undo_in_place
+from hop_tasks.workflows.dumping import base_dump
+from hop_tasks.workflows.in_place import undo_in_place
 from hop_tasks.workflows.reading import release_reader
 from hop_tasks.workflows.replacing import Replaced, decide_leftovers, replace_current
+from hop_tasks.workflows.roles import may_create_databases
 from hop_tasks.workflows.spares import clear_leftovers, sparing
 from hop_tasks.workflows.sync_package import synchronise_database
 from hop_tasks.workflows.workspace import Workspace
+
+if TYPE_CHECKING:
+    from hop_tasks.database.connections import Connection
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,12 @@ def undo_release(
         clear_leftovers(workspace, admin)
         decide_leftovers(workspace, admin)
         if state is None or state.last is None or released_version(state, reader, workspace.repository.refs().released):
+            halfway = _halfway(workspace, admin, state)
+            if state is not None and state.last is not None and halfway is not None:
+                version = state.last.version
+                dump = base_dump(workspace, admin, reader, version, state)
+                done, in_place = undo_in_place(workspace, admin, dump, version, package=not database_only)
+                return UndoneRelease(halfway, version, done, in_place)
             where = "there is no database" if state is None or state.last is None else f"it is at {state.last.version}"
             raise StateError(
                 f"nothing is applied to undo on database {workspace.database.name}: {where}; nothing was changed",
@@ -82,3 +94,12 @@ def undo_release(
             workspace.discard(work)
             raise
     return UndoneRelease(state.last.version, base.version, package, replaced)
+
+
+def _halfway(workspace: Workspace, admin: Connection, state: RegistryState | None) -> Version | None:
+    """The release some steps of which have run in the development database itself, and not all of them."""
+    if state is None or not state.exists or may_create_databases(admin):
+        return None
+    with workspace.database.connect() as connection:
+        begun = begun_release(connection)
+    return None if begun is None else begun.version

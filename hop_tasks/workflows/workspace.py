@@ -18,7 +18,7 @@ from hop_tasks.project import Project
 from hop_tasks.registry import RegistryState, read_state
 from hop_tasks.report import Reporter
 from hop_tasks.repository import Repository
-from hop_tasks.snapshots import discard_database, end_maker
+from hop_tasks.snapshots import discard_database, end_maker, way_out
 
 if TYPE_CHECKING:
     from hop_tasks.database.connections import Connection
@@ -128,8 +128,7 @@ def require_no_copy(admin: Connection, name: str) -> None:
         raise DatabaseError(
             f"database {name} is not {mark.of} but one that hop keeps beside it (kind: {mark.kind}); "
             "nothing was changed",
-            hint=f"name {mark.of} in HOP_DATABASE_URL; or, to make {name} an ordinary database of its own: "
-            f'COMMENT ON DATABASE "{name}" IS NULL',
+            hint=way_out(name, mark.of),
         )
 
 

@@ -11,7 +11,7 @@ import pytest
 from psycopg2.errors import LockNotAvailable
 from sqlalchemy import Connection
 
-from hop_tasks.database.blockers import Blocker, blockers_of, end_idle, watch_blockers
+from hop_tasks.database.blockers import Blocker, end_idle, watch_blockers
 from hop_tasks.database.engines import Database
 from tests.database.connecting import connect
 from tests.database.test_locks import named, until
@@ -64,12 +64,12 @@ def test_who_blocks_is_seen_while_somebody_waits(database: Database, admin: Conn
     """With everything that tells a person whom to ask."""
     query = f"SELECT\n  id,\n  '{'a text that nobody wants to read to its end ' * 3}'\nFROM product"
     with reader(database, statement=query) as session:
-        with waiting(database) as pid:
+        with waiting(database) as pid, watch_blockers(admin, pid, 0.05) as watch:
             try:
-                until(lambda: blockers_of(admin, pid))
-                (blocker,) = blockers_of(admin, pid)
+                until(lambda: watch.seen)
             finally:
                 session.rollback()
+        (blocker,) = watch.seen
         assert (blocker.pid, blocker.user, blocker.application) == (session.info.backend_pid, "postgres", "the till")
         assert blocker.state == "idle in transaction"
         assert blocker.is_idle
@@ -86,7 +86,6 @@ def test_who_blocks_is_seen_while_somebody_waits(database: Database, admin: Conn
             "SELECT id",
         ):
             assert words in shown
-        assert blockers_of(admin, pid) == ()
 
 
 class TestWatching:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -32,7 +33,7 @@ class Scenario:
         command: what hop is given.
         place: where.
         checkpoints: those that it comes to.
-        before: what is done there before it.
+        before: what is done there before it; the place as it goes on.
         once: whether it is refused where its work is done already.
         background: whether it is the process that it leaves in the background that comes to the checkpoints.
     """
@@ -41,7 +42,7 @@ class Scenario:
     command: tuple[str, ...]
     place: Callable[[Shelf, Playground], Playground]
     checkpoints: tuple[str, ...]
-    before: Callable[[Playground], None] = lambda _place: None
+    before: Callable[[Playground], Playground] = lambda place: place
     once: bool = False
     background: bool = False
 
@@ -115,21 +116,51 @@ MAKING = (
 )
 
 
-def upgrade(place: Playground) -> None:
+DUMPING = ("dump.begun", "dump.before_rename", "dump.between_renames")
+LOADING = ("load.kept", "load.wiped", "load.before_commit", "load.after_commit")
+
+
+def upgrade(place: Playground) -> Playground:
     """With the backup that comes of it."""
     place.hop("upgrade").succeeds()
+    return place
 
 
-def upgrade_and_drop(place: Playground) -> None:
+def upgrade_and_drop(place: Playground) -> Playground:
     """With nothing left but the backup."""
     upgrade(place)
     maintain(place, f"DROP DATABASE {database_of(place)}")
+    return place
 
 
-def apply_and_settle(place: Playground) -> None:
+def apply_and_settle(place: Playground) -> Playground:
     """With a spare."""
     place.hop("apply").succeeds()
     settled(place)
+    return place
+
+
+def type_in(place: Playground) -> Playground:
+    """By a role that cannot create databases, after the last `before_apply`."""
+    place = places.of_its_role(place)
+    place.sql("INSERT INTO customer (name) VALUES ('typed in twice')")
+    return place
+
+
+def index_concurrently(place: Playground) -> Playground:
+    """The same, with a release that is more than one transaction."""
+    place = type_in(place)
+    place.write("Patches/0/0/1/02_index.sql", "CREATE INDEX CONCURRENTLY customer_name ON customer (name);\n")
+    place.commit("index")
+    return place
+
+
+def forget(place: Playground) -> Playground:
+    """The same role at the base, of which there is no dump."""
+    place = places.of_its_role(place)
+    place.hop("undo").succeeds()
+    shutil.rmtree(place.folder / ".hop/snapshots")
+    return place
 
 
 SCENARIOS = (
@@ -140,6 +171,10 @@ SCENARIOS = (
     Scenario("apply", ("apply",), places.changed, ("deploy.before_commit", "deploy.after_commit", *WRITING, *SWAPPING)),
     Scenario("again", ("apply",), places.spared, TAKING, before=apply_and_settle),
     Scenario("spare", ("apply",), places.spared, MAKING, background=True),
+    Scenario("in place", ("apply",), places.dumped, (*DUMPING, *LOADING), before=type_in),
+    Scenario("base dump", ("apply",), places.dumped, ("dump.begun", "dump.before_rename"), before=forget),
+    Scenario("steps in place", ("apply",), places.dumped, ("step.before", "step.after"), before=index_concurrently),
+    Scenario("undo in place", ("undo",), places.dumped, ("load.wiped",), before=type_in, once=True),
     Scenario("undo", ("undo",), places.ready, SWAPPING, once=True),
     Scenario("prepare", ("prepare", "-l", "patch", "-m", "next", "--push"), places.idle, PREPARING, once=True),
     Scenario("release", ("release", "--push"), places.ready, PUBLISHING, once=True),

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from sqlalchemy import make_url
+
 from tests.playground import Playground
 from tests.workflows.shelf import (
+    CUSTOMER,
     SCHEMA,
     Shelf,
     applied,
@@ -17,6 +22,9 @@ from tests.workflows.shelf import (
 from tests.workflows.sparing import sparing
 
 DATES = {"GIT_AUTHOR_DATE": "2026-01-02T03:04:05Z", "GIT_COMMITTER_DATE": "2026-01-02T03:04:05Z"}
+
+ROLE, DUMPS_OF = "TEST_ROLE", "TEST_DUMPS_OF"
+"""Variables of a place that `of_its_role` goes by."""
 
 STEPS = {
     "01_visit.sql": "CREATE TABLE visit (id integer PRIMARY KEY);\nINSERT INTO visit SELECT generate_series(1, 50);\n",
@@ -95,6 +103,36 @@ def changed(shelf: Shelf, play: Playground) -> Playground:
 def spared(shelf: Shelf, play: Playground) -> Playground:
     """The same, where spares are made."""
     return sparing(shelf.copy(changed, play))
+
+
+def dumped(shelf: Shelf, play: Playground) -> Playground:
+    """0.0.1 was applied twice by a role that may not create databases, with rows typed in in between."""
+    role, database = f"{database_of(play)}_role", database_of(play)
+    maintain(play, f"CREATE ROLE {role} LOGIN", f"CREATE DATABASE {database} OWNER {role}")
+    maker = replace(play, url=_as_role(play, role))
+    maker.sql(SCHEMA)
+    maker.hop("new", "shop", "--devel").succeeds()
+    place = maker.inside("shop")
+    place.hop("prepare", "-l", "patch", "-m", "customers").succeeds()
+    place.write("Patches/0/0/1/01_customer.sql", CUSTOMER)
+    place.hop("apply").succeeds()
+    place.commit("customers")
+    place.sql("INSERT INTO customer (name) VALUES ('typed in once')")
+    place.hop("apply").succeeds()
+    return replace(place, url=play.url).with_variables(**DATES, **{ROLE: role, DUMPS_OF: database})
+
+
+def of_its_role(place: Playground) -> Playground:
+    """A copy of it, reached as that role, with the dumps under the name of the copy's database."""
+    role = place.variables[ROLE]
+    maintain(place, f"ALTER DATABASE {database_of(place)} OWNER TO {role}")
+    dumps = place.folder / ".hop/snapshots"
+    (dumps / place.variables[DUMPS_OF]).rename(dumps / database_of(place))
+    return replace(place, url=_as_role(place, role))
+
+
+def _as_role(place: Playground, role: str) -> str:
+    return make_url(place.url).set(username=role).render_as_string(hide_password=False)
 
 
 def idle(shelf: Shelf, play: Playground) -> Playground:

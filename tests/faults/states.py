@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 from sqlalchemy import make_url
@@ -11,6 +12,9 @@ from hop_tasks.catalog import read_catalog
 from hop_tasks.database.engines import Database
 from tests.playground import Playground
 from tests.workflows.shelf import database_of
+
+TYPED_IN = re.compile(r"typed in (\w+)")
+TIME = re.compile(r"(?<=^before_apply)_\d{8}_\d{6}(_[0-9a-f]{4})?$")
 
 REGISTRY = """
     SELECT concat_ws('.', major, minor, patch), changelog, "commit", checksum, tag, tree
@@ -33,6 +37,8 @@ class State:
         refs, origin: the refs of the repository and of its origin, with their commits.
         changes: what Git says of the work tree.
         beside: the kinds of databases that hop keeps beside this one.
+        dumps: the kinds of dumps that stand for such databases.
+        typed_in: what is kept of it in dumps.
         running: attempts and steps that are said to be running.
     """
 
@@ -43,6 +49,8 @@ class State:
     origin: str
     changes: str
     beside: tuple[str, ...]
+    dumps: tuple[str, ...]
+    typed_in: tuple[str, ...]
     running: int
 
 
@@ -67,6 +75,8 @@ def state_of(place: Playground) -> State:
         place.git("-C", str(origin), "for-each-ref") if origin.exists() else "",
         place.git("status", "--porcelain"),
         _beside(place),
+        _dumps(place),
+        _typed_in(place),
         running[0][0],
     )
 
@@ -77,6 +87,16 @@ def _beside(place: Playground) -> tuple[str, ...]:
     for kind in ("_replaced", "_spare"):
         names = [kind if name.startswith(f"{kind}_") else name for name in names]
     return tuple(sorted(set(names)))
+
+
+def _dumps(place: Playground) -> tuple[str, ...]:
+    names = {path.name for path in (place.folder / ".hop/snapshots").glob("*/*")}
+    return tuple(sorted({TIME.sub("", name) for name in names}))
+
+
+def _typed_in(place: Playground) -> tuple[str, ...]:
+    kept = (place.folder / ".hop/snapshots").glob("*/before_apply*/data")
+    return tuple(sorted({word for path in kept for word in TYPED_IN.findall(path.read_text())}))
 
 
 def attempts_of(place: Playground) -> list[str]:

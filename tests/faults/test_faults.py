@@ -72,6 +72,7 @@ def test_the_same_command_again_ends_as_if_nothing_had_happened(
     if fault is Fault.CRASH and "HOP_PRODUCTION" not in place.variables:
         # PostgreSQL's counters are lost in a crash: what may have been written to is kept.
         found = replace(found, beside=tuple(name for name in found.beside if name != "_before_apply"))
+        found, expected = (replace(it, dumps=tuple(set(it.dumps) - {"before_apply"})) for it in (found, expected))
     assert found == expected
     if place.variables.get("HOP_PRODUCTION"):
         made = attempts_of(place)
@@ -82,8 +83,7 @@ def test_the_same_command_again_ends_as_if_nothing_had_happened(
 
 def _begin(scenario: Scenario, shelf: Shelf, ground: Playground) -> Playground:
     place = shelf.copy(scenario.place, ground)
-    scenario.before(place)
-    return place
+    return scenario.before(place)
 
 
 def _undisturbed(scenario: Scenario, shelf: Shelf, folder: Path) -> tuple[State, list[str]]:

@@ -102,7 +102,7 @@ class TestStatus:
         with on_a_wire(clone) as (place, wire), counted_git(place) as (counting, runs):
             assert "nothing to do" in counting.hop("status").succeeds().out
         assert wire.connections == 1
-        assert len(wire.queries) == 9, "\n".join(wire.queries)
+        assert len(wire.queries) == 8, "\n".join(wire.queries)
         assert {run.split()[0] for run in runs} == {"rev-parse", "status", "show-ref"}
         assert len(runs) == 3
 

@@ -207,6 +207,34 @@ class TestProduction:
         assert "hop_main, clean" in found.out
 
 
+class TestADatabaseThatHopKeeps:
+    """Each command that changes something refuses it; `hop` says what it is, and whose."""
+
+    def test_it_is_shown_as_what_it_is_and_not_as_a_projects_own(self, shelf: Shelf) -> None:
+        place = shelf.shared(applied)
+        snapshot = f"{database_of(place)}_hop_0.0.0"
+        there = replace(place, url=url_beside(place, snapshot))
+        for mode in (there, there.production()):
+            lines = shown(mode)
+            kept = f"not a project's own: hop keeps it beside {database_of(place)} (snapshot of 0.0.0)"
+            assert lines["database"].splitlines()[-1] == kept
+            assert not {"release", "lacking", "snapshots"} & set(lines)
+            assert lines["next"].startswith(f"name {database_of(place)} in HOP_DATABASE_URL; or, to make {snapshot}")
+        assert shown(place)["release"].startswith("0.0.1")
+
+    def test_so_is_one_that_nobody_may_connect_to(self, shelf: Shelf, play: Playground) -> None:
+        place = shelf.copy(shop, play)
+        spare = f"{database_of(place)}_spare_00000000"
+        closed = replace(place, url=url_beside(place, spare))
+        maintain(place, f"CREATE DATABASE {spare} ALLOW_CONNECTIONS false")
+        assert "not currently accepting connections" in closed.hop().fails(5).err
+        mark = f'hop: {{"kind": "spare", "of": "{database_of(place)}", "release": "0.0.0"}}'
+        maintain(place, f"COMMENT ON DATABASE {spare} IS '{mark}'")
+        lines = shown(closed)
+        assert f"beside {database_of(place)} (spare of 0.0.0, for the next apply)" in lines["database"]
+        assert lines["next"].startswith(f"name {database_of(place)} in HOP_DATABASE_URL")
+
+
 class TestServer:
     def test_a_server_that_is_down_is_part_of_the_state(self, shelf: Shelf) -> None:
         place = shelf.shared(prepared)
