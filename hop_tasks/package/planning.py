@@ -128,7 +128,8 @@ def _checked_path(name: str, generator: str) -> PurePosixPath:
 def _check_text(relative: PurePosixPath, text: str, generator: str) -> None:
     if kind_of(text.encode()) is None:
         raise ProjectError(
-            f"the generator {generator!r} made {relative} without the line {Kind.GENERATED.value!r}; nothing was written",
+            f"the generator {generator!r} made {relative} without the line {Kind.GENERATED.value!r}; "
+            "nothing was written",
             hint="have the generator write that line at the top of each file",
         )
     if relative.suffix == ".py":

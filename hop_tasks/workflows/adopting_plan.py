@@ -21,7 +21,7 @@ from hop_tasks.foreign import (
 from hop_tasks.names import MAIN_BRANCH, baseline_tag, release_branch
 from hop_tasks.package import HALF_ORM
 from hop_tasks.project import SETTINGS_FILE, Project, read_settings_file
-from hop_tasks.repository import Origin, Repository, object_reader
+from hop_tasks.repository import Origin, Repository, adopted_release, object_reader
 from hop_tasks.scripts import is_patch_file
 from hop_tasks.settings import Settings, environment_layer
 from hop_tasks.versions import Version
@@ -87,7 +87,7 @@ def is_adoptable(folder: Path | str | None = None) -> bool:
         return True
     if read_settings_file(root / SETTINGS_FILE) is None or not (root / ".git").exists():
         return False
-    return Repository.open(root).refs().adopted is not None
+    return adopted_release(Repository.open(root)) is not None
 
 
 def examine(folder: Path | str | None, *, url: str | None, devel: bool, flags: dict[str, Any]) -> Findings:
@@ -146,7 +146,7 @@ def examine(folder: Path | str | None, *, url: str | None, devel: bool, flags: d
 
 def _examine_clone(repository: Repository, *, url: str | None, devel: bool, flags: dict[str, Any]) -> Findings:
     """The commit is here, made in another clone or before an interruption; a development database is to follow."""
-    adopted = repository.refs().adopted
+    adopted = adopted_release(repository)
     if read_settings_file(repository.root / SETTINGS_FILE) is None or adopted is None:
         raise ProjectError(
             f"{repository.root} is no project of half_orm's tool ({CONFIG}); nothing was changed",

@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from hop_tasks import HopError, adopt_project, initialise_project, plan_adoption, restore_database, undo_release
+from hop_tasks import (
+    HopError,
+    adopt_project,
+    initialise_project,
+    plan_adoption,
+    restore_database,
+    undo_release,
+    upgrade_database,
+)
+from hop_tasks.repository import Repository
+from hop_tasks.workflows.settled import settled_release
 from tests.adoption.half_orm_shop import (
     HISTORY,
     PASSWORD,
@@ -249,10 +259,23 @@ class TestProduction:
         place.hop("upgrade", "--baseline", "0.1.1").succeeds()
         place.hop("upgrade").succeeds()
         assert place.releases() == [*HISTORY, "0.1.2"]
+        self.assert_seen_at_a_glance(place)
         place.hop("restore", "0.1.1").succeeds()
         assert place.sql("SELECT to_jsonb(c) FROM customer c WHERE id = 7") == [({"id": 7, "name": "Grace"},)]
         place.hop("upgrade").succeeds()
         assert place.releases() == [*HISTORY, "0.1.2"]
+
+    def assert_seen_at_a_glance(self, place: Playground) -> None:
+        """That nothing is to be done; and that a release which that tool has never made is not overlooked."""
+        with project_of(place) as project:
+            repository = Repository.open(project.root)
+            assert str(settled_release(project, repository, repository.refs())) == "0.1.2"
+            row = "FROM half_orm_meta.hop_release WHERE (major, minor, patch) = (0, 1, 0)"
+            place.sql(f"CREATE TABLE half_orm_meta.kept AS SELECT * {row}; DELETE {row}")
+            assert settled_release(project, repository, repository.refs()) is None
+            with refused(17, "never had 0.1.0"):
+                upgrade_database(project)
+        place.sql("INSERT INTO half_orm_meta.hop_release TABLE half_orm_meta.kept; DROP TABLE half_orm_meta.kept")
 
     def test_a_database_behind_is_brought_forward_by_half_orms_tool_first(self, place: Playground) -> None:
         place.sql("DROP INDEX product_name; DELETE FROM half_orm_meta.hop_release WHERE minor = 1 AND patch = 1")
@@ -311,7 +334,12 @@ class TestRefused:
         shop.git("switch", "--quiet", "hop_0.2.0")
         self.assert_refused(shop, 4, "hop_0.2.0 is checked out", "git switch hop_main")
         shop.git("switch", "--quiet", "hop_main")
-        shop.git("tag", "--delete", "0.1.1")
+        shop.git("tag", "baseline-0.1.1", "0.0.1")
+        self.assert_refused(shop, 7, "there is a tag baseline-0.1.1", "git tag -d baseline-0.1.1")
+        shop.git("tag", "--delete", "baseline-0.1.1")
+        shop.git("tag", "baseline-0.1.0", "0.0.1")
+        assert "baseline-0.1.1" in shop.hop("init", "--dry-run").succeeds().out
+        shop.git("tag", "--delete", "0.1.1", "baseline-0.1.0")
         self.assert_refused(shop, 7, "0.1.1 by .hop/CHANGELOG and 0.1.0 by the tags")
         shop.git("fetch", "--quiet", "--tags", "origin")
         shop.git("clone", "--quiet", "../origin.git", "../other")
