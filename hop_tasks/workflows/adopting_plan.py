@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from hop_tasks.foreign import (
     read_connection_file,
 )
 from hop_tasks.names import MAIN_BRANCH, baseline_tag, release_branch
-from hop_tasks.package import HALF_ORM
+from hop_tasks.package import HALF_ORM, kept_parts
 from hop_tasks.project import SETTINGS_FILE, Project, read_settings_file
 from hop_tasks.repository import Origin, Repository, adopted_release, object_reader
 from hop_tasks.scripts import is_patch_file
@@ -34,6 +35,12 @@ from hop_tasks.workflows.adopting_refusals import (
 )
 from hop_tasks.workflows.project_files import TASKS, HopTable, patch_folder_files, read_settings_text, with_table
 from hop_tasks.workflows.workspace import registry_of
+
+DATACLASSES = "ho_dataclasses.py"
+"""A module of half_orm's tool, from which its other modules, and those of hop no more, take base classes."""
+
+KEY_LEADING_BACK = re.compile(rb"""["']_reverse_fkey_""")
+"""Half_orm's name of a foreign key of another relation; the database's name is the next word of it."""
 
 
 @dataclass(frozen=True)
@@ -204,6 +211,7 @@ def _notes(repository: Repository, found: HalfOrmProject, file: ConnectionFile |
             f"the password stays in {file.path}, which hop does not read from now on: put it into ~/.pgpass, or set "
             "HOP_DATABASE_URL"
         )
+    notes += _notes_on_code(repository.root, found.package)
     with object_reader(repository.git) as objects:
         for prepared in found.in_preparation:
             branch, folder = release_branch(prepared), f"Patches/{prepared.folder}"
@@ -214,4 +222,26 @@ def _notes(repository: Repository, found: HalfOrmProject, file: ConnectionFile |
                 notes.append(f"hop calls apply(connection) of a Python patch file: rewrite {', '.join(scripts)}")
     push = f"git push --follow-tags origin {MAIN_BRANCH}, " if Origin.find(repository) else ""
     notes.append(f"in production: {push}git pull there, and HOP_PRODUCTION=1 hop upgrade --baseline {version}")
+    return notes
+
+
+def _notes_on_code(root: Path, package: str) -> list[str]:
+    """What in the package is not as hop's modules need it."""
+    notes, folder = [], root / package
+    naming = [
+        path.relative_to(root).as_posix()
+        for path in sorted(folder.rglob("*.py"))
+        if any(map(KEY_LEADING_BACK.search, kept_parts(path.read_bytes())))
+    ]
+    if naming:
+        notes.append(
+            f"your code in {', '.join(naming)} has the name of the database in those of foreign keys, and databases "
+            "for tests have others: after hop apply, write _reverse('sales_order_product') in the place of "
+            "'_reverse_fkey_NAME_sales_order_product'"
+        )
+    if (folder / DATACLASSES).exists():
+        notes.append(
+            f"{package}/{DATACLASSES} stays as it is, and hop's modules do not use it: git rm it after hop apply, "
+            "unless your own code does"
+        )
     return notes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +20,12 @@ from hop_tasks import (
     undo_release,
     upgrade_database,
 )
+from hop_tasks.package import kept_parts
 from hop_tasks.repository import Repository
 from hop_tasks.workflows.settled import settled_release
 from tests.adoption.half_orm_shop import (
+    CODE_AT_THE_END,
+    CODE_IN_CLASS,
     HISTORY,
     PASSWORD,
     REQUIREMENTS,
@@ -115,11 +119,30 @@ class TestPlan:
         before = state(shop)
         for command in (("init", "--dry-run"), ("--dry", "init")):
             told = shop.hop(*command).succeeds().out
-            for words in ("shop, of half_orm's tool", "0.1.0, 0.0.1; not deployed", "0.2.0", "baseline-0.1.1"):
+            for words in (
+                "shop, of half_orm's tool",
+                "0.1.0, 0.0.1; not deployed",
+                "0.2.0",
+                "baseline-0.1.1",
+                "shop/ho_dataclasses.py stays",
+            ):
                 assert words in told
             assert "nothing was changed" in told
             assert PASSWORD not in told
         assert state(shop) == before
+        shop.hop().fails(3, "a project of half_orm's own tool", "hop init --dry-run")
+
+    def test_names_of_keys_that_are_right_for_one_database_only_are_told(
+        self, shop: Playground, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        module = shop.read("shop/public/product.py")
+        fkeys = "    Fkeys = {'jobs': '_reverse_fkey_shop_workshop_job_product'}\n"
+        shop.write("shop/public/product.py", module.replace(CODE_IN_CLASS, fkeys))
+        shop.commit("an alias")
+        for variable, value in shop.environment.items():
+            monkeypatch.setenv(variable, value)
+        (told,) = (note for note in plan_adoption(shop.folder).notes if "_reverse" in note)
+        assert told.startswith("your code in shop/public/product.py has")
 
     def test_the_database_is_that_of_the_connection_file(self, shop: Playground) -> None:
         told = without_url(shop).hop("init", "--dry-run").succeeds().out
@@ -195,6 +218,12 @@ class TestDevelopment:
         place.hop("apply").succeeds()
         assert place.releases() == [*HISTORY, "0.2.0"]
         assert "class Bill(" in place.read("shop/workshop/bill.py")
+        theirs, ours = place.git("show", "0.1.1:shop/public/product.py"), place.read("shop/public/product.py")
+        assert "_reverse(" in ours
+        assert kept_parts(ours.encode()) == kept_parts(f"{theirs}\n".encode())
+        assert [words in ours for words in (USER_CODE, CODE_IN_CLASS, CODE_AT_THE_END)] == [True, True, True]
+        used = "from shop.public.product import Product, last_words; print(Product(name='x').wheels(), last_words())"
+        assert place.run(sys.executable, "-c", used).succeeds().out == "2 end\n"
         assert USER_CODE in place.read("shop/public/product.py")
         with project_of(place) as project:
             assert str(undo_release(project).base) == "0.1.1"
