@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shlex
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+import hop_tasks
 from hop_tasks import Project, apply_release, create_project, prepare_release, release_prepared
 from hop_tasks.database import embedded
 from hop_tasks.errors import HopError
@@ -220,6 +222,14 @@ def test_every_command_is_documented() -> None:
     table = README[README.index("## Commands") :]
     for name in namespace().task_names:
         assert (f"| `hop {name}" in table) or (name == "status" and "| `hop` |" in table), name
+
+
+def test_every_function_of_the_library_is_documented() -> None:
+    for name in hop_tasks.__all__:
+        if inspect.isfunction(getattr(hop_tasks, name)):
+            assert f"`{name}`" in README, name
+    table = README[README.index("| function |") : README.index("Progress goes to")]
+    assert {row.count("|") for row in table.split("\n") if row} == {4}
 
 
 def test_every_setting_is_documented() -> None:

@@ -1,7 +1,7 @@
 """The service `package`: the Python modules of a project that mirror its database, released together with it."""
 
 from hop_tasks.package.earlier import EARLIER_MODULE
-from hop_tasks.package.generators import GENERATORS, HALF_ORM, Generator, find_generator
+from hop_tasks.package.generators import COMMAND, GENERATORS, HALF_ORM, Generator, find_generator
 from hop_tasks.package.half_orm_connection import half_orm_connection
 from hop_tasks.package.memory import Memory
 from hop_tasks.package.merging import merge_versions
@@ -18,6 +18,7 @@ from hop_tasks.package.synchronising import Synchronised, differences, generated
 
 __all__ = [
     "BEGIN_KEPT",
+    "COMMAND",
     "EARLIER_MODULE",
     "END_KEPT",
     "GENERATED_MARK",

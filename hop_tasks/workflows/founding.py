@@ -148,8 +148,8 @@ def history_notes(database: Database) -> tuple[str, ...]:
     with database.connect() as connection:
         histories = read_histories(connection)
     return tuple(
-        f"{one.name} has noted {one.migrations} migrations in {one.table}: they are part of the first release; hop "
-        f"releases what changes from now on, so take {one.name} out of what deploys"
+        f"{one.name} has migrated this database, as {one.table} says: that is part of the first release; hop releases "
+        f"what changes from now on, so take {one.name} out of what deploys"
         for one in histories
     )
 
