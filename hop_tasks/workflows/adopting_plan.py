@@ -221,7 +221,10 @@ def _notes(repository: Repository, found: HalfOrmProject, file: ConnectionFile |
             if scripts:
                 notes.append(f"hop calls apply(connection) of a Python patch file: rewrite {', '.join(scripts)}")
     push = f"git push --follow-tags origin {MAIN_BRANCH}, " if Origin.find(repository) else ""
-    notes.append(f"in production: {push}git pull there, and HOP_PRODUCTION=1 hop upgrade --baseline {version}")
+    notes.append(
+        f"in production: {push}git pull there, name its database in HOP_DATABASE_URL, and HOP_PRODUCTION=1 hop upgrade "
+        f"--baseline {version}"
+    )
     return notes
 
 

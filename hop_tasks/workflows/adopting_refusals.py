@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hop_tasks.database.engines import Database
+from hop_tasks.database.urls import without_password
 from hop_tasks.errors import DatabaseError, ModeError, RepositoryError, StateError
 from hop_tasks.foreign import ConnectionFile, HalfOrmProject, connection_path
 from hop_tasks.names import MAIN_BRANCH, baseline_tag, release_branch
@@ -69,7 +70,8 @@ def require_development(database: Database, file: ConnectionFile | None, *, expl
         raise ModeError(
             f"{file.path} says that {file.database} is production; a project is taken over where it is developed; "
             "nothing was changed",
-            hint="hop init in development, git push; then, here: HOP_PRODUCTION=1 hop upgrade --baseline X.Y.Z",
+            hint="hop init in development, git push; then, here: git pull, and HOP_PRODUCTION=1 "
+            f"HOP_DATABASE_URL='{without_password(file.url())}' hop upgrade --baseline X.Y.Z",
         )
     if devel:
         return

@@ -347,7 +347,7 @@ class TestRefused:
 
     def test_a_database_that_may_be_production(self, shop: Playground, programs: Path) -> None:
         production = connected(shop, programs, production=True)
-        self.assert_refused(production, 6, "says that", "is production")
+        self.assert_refused(production, 6, "says that", "is production", "HOP_DATABASE_URL='postgresql://")
         self.assert_refused(shop.with_variables(HOP_PRODUCTION="1"), 6, "development only")
         elsewhere = shop.with_variables(HALFORM_CONF_DIR="/nowhere")
         self.assert_refused(elsewhere, 6, "nothing says", "/nowhere", "hop init --devel")
