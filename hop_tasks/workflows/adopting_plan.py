@@ -109,7 +109,7 @@ def examine(folder: Path | str | None, *, url: str | None, devel: bool, flags: d
     if not found.devel:
         raise ProjectError(
             f"half_orm's tool does not manage releases of {found.package} (devel in {CONFIG}); nothing was changed",
-            hint=f"git rm {CONFIG}, git commit, then hop init --devel",
+            hint=f"git rm {CONFIG}, git commit, then hop init --devel --generator={HALF_ORM}",
         )
     repository.require_identity()
     if branch != MAIN_BRANCH:

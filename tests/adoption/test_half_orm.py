@@ -377,6 +377,9 @@ class TestRefused:
         other.commit()
         other.git("push", "--quiet", "origin", "hop_main")
         self.assert_refused(shop, 4, "has commits that are not here", "git pull")
+        shop.write(".hop/config", shop.read(".hop/config").replace("devel = True", "devel = False"))
+        shop.commit()
+        self.assert_refused(shop, 3, "does not manage releases", "hop init --devel --generator=half_orm")
 
     def test_a_registry_that_cannot_be_changed_undoes_the_commit(self, shop: Playground) -> None:
         shop.sql(
