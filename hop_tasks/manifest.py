@@ -24,6 +24,7 @@ class Manifest:
         hop_version: the hop that wrote it.
         checksums: file path in the repository -> `sha256:…`, sealed at release.
         fingerprint: the catalog's fingerprint after the release, sealed at release.
+        taken_over_from: the tool whose release it is, at which hop took the project over; None for hop's own.
     """
 
     version: Version
@@ -32,6 +33,7 @@ class Manifest:
     hop_version: str
     checksums: Mapping[str, str] = field(default_factory=dict)
     fingerprint: str | None = None
+    taken_over_from: str | None = None
 
     @property
     def sealed(self) -> bool:
@@ -42,6 +44,11 @@ class Manifest:
     def is_first(self) -> bool:
         """Whether it is that of the release with which hop took the database over."""
         return self.sealed and self.base is None
+
+    @property
+    def is_taken_over(self) -> bool:
+        """Whether it is that of the release of another tool, at which hop took the project over."""
+        return self.is_first and self.taken_over_from is not None
 
     def seal(self, *, base: Version | None, checksums: Mapping[str, str], fingerprint: str) -> Manifest:
         """This manifest with what exactly is released."""
@@ -66,6 +73,7 @@ class Manifest:
                 hop_version=str(data.get("hop_version", "")),
                 checksums={str(key): str(value) for key, value in data.get("checksums", {}).items()},
                 fingerprint=data.get("fingerprint"),
+                taken_over_from=data.get("taken_over_from"),
             )
         except (ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
             raise StateError(
@@ -81,6 +89,8 @@ class Manifest:
             "base": None if self.base is None else str(self.base),
             "hop_version": self.hop_version,
         }
+        if self.taken_over_from is not None:
+            data["taken_over_from"] = self.taken_over_from
         if self.sealed:
             data["fingerprint"] = self.fingerprint
             data["checksums"] = dict(sorted(self.checksums.items()))

@@ -14,6 +14,9 @@ BRANCH_PREFIX = "hop_"
 MAIN_BRANCH = "hop_main"
 BASELINE_PREFIX = "baseline-"
 
+HALF_ORM_CONFIG = ".hop/config"
+"""The file by which half_orm's own tool `hop` 0.13 knows its projects."""
+
 GENERATOR_NAMES = ("tables", "declarative", "dataclasses", "sqlmodel", "half_orm", "none")
 """The names that a setting can give to what writes the package; the service `package` has one generator for each."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hop_tasks.errors import ModeError, ProjectError
+from hop_tasks.names import HALF_ORM_CONFIG
 from hop_tasks.settings import Layer, Settings, defaults_of_place, environment_layer
 from hop_tasks.versions import Version
 
@@ -55,6 +56,11 @@ class Project:
                     ("flags", {key: value for key, value in flags.items() if value is not None}),
                 ]
                 return cls(root, Settings.from_layers(layers))
+        if any((root / HALF_ORM_CONFIG).is_file() for root in (folder, *folder.parents)):
+            raise ProjectError(
+                f"{folder} is in a project of half_orm's own tool ({HALF_ORM_CONFIG}), which hop has not taken over",
+                hint="hop init --dry-run says what taking it over does, and hop init does it",
+            )
         raise ProjectError(
             f"{folder} is not in a project (no {SETTINGS_FILE} with [tool.hop] here or above)",
             hint="hop new NAME --devel, or hop init --devel in an existing repository",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shlex
@@ -11,10 +12,12 @@ import subprocess
 import sys
 import venv
 from collections.abc import Iterator
+from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
 
+import hop_tasks
 from hop_tasks import Project, apply_release, create_project, prepare_release, release_prepared
 from hop_tasks.database import embedded
 from hop_tasks.errors import HopError
@@ -220,6 +223,21 @@ def test_every_command_is_documented() -> None:
     table = README[README.index("## Commands") :]
     for name in namespace().task_names:
         assert (f"| `hop {name}" in table) or (name == "status" and "| `hop` |" in table), name
+
+
+def test_every_function_of_the_library_is_documented() -> None:
+    for name in hop_tasks.__all__:
+        if inspect.isfunction(getattr(hop_tasks, name)):
+            assert f"`{name}`" in README, name
+    table = README[README.index("| function |") : README.index("Progress goes to")]
+    assert {row.count("|") for row in table.split("\n") if row} == {4}
+
+
+def test_extras_are_spelled_as_the_metadata_has_them() -> None:
+    """pip before 23.3 finds no other spelling, and only warns."""
+    named = {*re.findall(r"hop-tasks\[([^\]]+)\]", README), *re.findall(r"[Tt]he extra `([^`]+)`", README)}
+    assert named <= set(metadata("hop-tasks").get_all("Provides-Extra") or ())
+    assert len(named) == 3
 
 
 def test_every_setting_is_documented() -> None:

@@ -6,7 +6,16 @@ import re
 from pathlib import Path
 
 from hop_tasks.errors import UsageError
-from hop_tasks.foreign.migrations import NOTHING, Migration, MigrationSet, SetAside, Tool, files_below, read_text
+from hop_tasks.foreign.migrations import (
+    NOTHING,
+    Migration,
+    MigrationSet,
+    SetAside,
+    Tool,
+    files_below,
+    read_text,
+    require_unique,
+)
 
 NAME = re.compile(r"(?P<version>\d+)[^/]*\.sql")
 BLOCK = re.compile(r"^--\s*migrate:(?P<way>up|down)(?P<options>[^\r\n]*)\r?$\n?", re.MULTILINE)
@@ -15,14 +24,16 @@ COMMENTS = re.compile(r"(?:\s|--[^\n]*)*")
 
 
 def is_dbmates(text: str) -> bool:
-    """Whether a text has a block of dbmate."""
-    return any(found["way"] == "up" for found in BLOCK.finditer(text))
+    """Whether a text has a block of dbmate, if only one that goes back."""
+    return BLOCK.search(text) is not None
 
 
 def read_dbmate(folder: Path) -> MigrationSet:
     """The up blocks; the down blocks are set aside. Raises UsageError for a file that dbmate would refuse."""
     migrations, aside = [], []
-    for path in (path for path in files_below(folder) if NAME.fullmatch(path)):
+    named = [(found["version"], path) for path in files_below(folder) if (found := NAME.fullmatch(path))]
+    require_unique(named, "version")
+    for _, path in named:
         text = read_text(folder / path, path)
         blocks = list(BLOCK.finditer(text))
         if [found["way"] for found in blocks] not in (["up"], ["up", "down"], ["down", "up"]):

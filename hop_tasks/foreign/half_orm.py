@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hop_tasks.errors import ProjectError
+from hop_tasks.names import HALF_ORM_CONFIG
 from hop_tasks.versions import Version
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL
 
-CONFIG = ".hop/config"
+CONFIG = HALF_ORM_CONFIG
 CHANGELOG = ".hop/CHANGELOG"
 CONFIG_SECTION = "halfORM"
 CONNECTION_SECTION = "database"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 from hop_tasks.errors import UsageError
@@ -64,4 +65,7 @@ def read_plain(folder: Path) -> MigrationSet:
     if both:
         require_unique(((number, path) for number, path, _ in forward), "number")
     ordered = sorted(forward, key=lambda entry: entry[:2])
-    return MigrationSet(Tool.PLAIN, tuple(migration for _, _, migration in ordered), tuple(aside))
+    times = Counter(number for number, _, _ in ordered)
+    twice = [path for number, path, _ in ordered if times[number] > 1]
+    notes = (f"{', '.join(twice)} have a number more than once, and come in the order of their names",) if twice else ()
+    return MigrationSet(Tool.PLAIN, tuple(migration for _, _, migration in ordered), tuple(aside), notes)

@@ -22,6 +22,7 @@ READERS: Mapping[Tool, Callable[[Path], MigrationSet]] = {
     Tool.GRAPHILE: read_graphile,
     Tool.PLAIN: read_plain,
 }
+ANOTHER = "hop import FOLDER, with the folder that has the files; hop import --help"
 BASELINE = "the database as it is becomes the first release: hop init --baseline"
 
 
@@ -34,7 +35,9 @@ def read_migrations(folder: Path, tool: Tool | None = None) -> MigrationSet:
         raise UsageError(f"there is no folder {folder}; {NOTHING}", hint="hop import FOLDER")
     found = READERS[tool or recognise(folder)](folder)
     if not found.migrations:
-        raise UsageError(f"there are no migrations of {found.tool} in {folder}; {NOTHING}", hint="--tool names another")
+        aside = ", ".join(f"{one.source} ({one.why})" for one in found.set_aside)
+        told = f", but {aside}" if aside else ""
+        raise UsageError(f"there are no migrations of {found.tool} in {folder}{told}; {NOTHING}", hint=ANOTHER)
     return found
 
 
@@ -43,6 +46,8 @@ def recognise(folder: Path) -> Tool:
     paths = files_below(folder)
     _require_no_python(folder, paths)
     scripts = {path: read_text(folder / path, path) for path in paths if path.endswith(".sql")}
+    if not scripts:
+        raise UsageError(f"there is no SQL file in {folder}; {NOTHING}", hint=ANOTHER)
     if plan_of(folder) is not None:
         return Tool.SQITCH
     signs = {
@@ -57,9 +62,7 @@ def recognise(folder: Path) -> Tool:
     if len(found) == 1:
         return found[0]
     told = f"they look like those of {' and of '.join(map(str, found))}" if found else "nothing tells it"
-    what = (
-        f"whose migrations are in {folder} is not certain: {told}" if scripts else f"there is no SQL file in {folder}"
-    )
+    what = f"whose migrations are in {folder} is not certain: {told}"
     raise UsageError(f"{what}; {NOTHING}", hint=f"hop import {folder} --tool, with one of {', '.join(map(str, Tool))}")
 
 

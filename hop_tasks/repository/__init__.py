@@ -1,5 +1,6 @@
 """The service `repository`: Git, as far as releases need it."""
 
+from hop_tasks.repository.adoption import adopted_release
 from hop_tasks.repository.git_folder import GitFolder
 from hop_tasks.repository.objects import ObjectReader, object_reader
 from hop_tasks.repository.origin import Origin, branch_refspec, deployment_refspec, require_same_tags
@@ -19,6 +20,7 @@ __all__ = [
     "Repository",
     "Survey",
     "WorkTree",
+    "adopted_release",
     "branch_refspec",
     "deployment_refspec",
     "head_ref",

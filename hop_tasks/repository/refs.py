@@ -58,9 +58,9 @@ class Refs:
         return self.released[-1] if self.released else ORIGIN_VERSION
 
     @cached_property
-    def adopted(self) -> Version | None:
-        """The release of another tool at which hop took the project over; None for a project of hop's own."""
-        return max((version for tag in self.tags if (version := version_of_baseline(tag))), default=None)
+    def baselines(self) -> tuple[Version, ...]:
+        """The versions whose tag is called as that of a project which hop has taken over, lowest first."""
+        return in_order(version for tag in self.tags if (version := version_of_baseline(tag)))
 
     @cached_property
     def in_preparation(self) -> tuple[Version, ...]:

@@ -76,12 +76,14 @@ def _adopt(url: str | None, devel: bool, lock_wait: float | None, *, dry: bool) 
 
     plan = plan_adoption(url=url, devel=devel)
     show_table(_rows(plan))
-    if dry:
-        show("dry run: nothing was changed")
-        return
-    adopted = adopt_project(url=url, devel=devel, lock_wait=lock_wait, reporter=ConsoleReporter())
+    adopted = None
+    if not dry:
+        adopted = adopt_project(url=url, devel=devel, lock_wait=lock_wait, reporter=ConsoleReporter())
     for note in plan.notes:
         show(note, "warning")
+    if adopted is None:
+        show("dry run: nothing was changed")
+        return
     if adopted.commit is None:
         show(f"the database is one of development, at {plan.version}; next: hop", "good")
     else:

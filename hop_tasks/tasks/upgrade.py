@@ -79,7 +79,7 @@ def _show_plan(project: Project, to: str | None, baseline: str | None, schema: s
     if plan.unknown is not None:
         show(f"what {plan.database} lacks can be told after a fetch only: {plan.unknown}", "warning")
     elif plan.baseline is not None:
-        show(f"{plan.database} would be declared to be at {plan.baseline}")
+        show(f"{plan.database} would be declared to be at {plan.baseline}, once its catalog has proved that")
     elif plan.current is None:
         show(f"{plan.database} is empty: the schema of {plan.schema} would be loaded")
     else:

@@ -120,7 +120,9 @@ def _take_over(findings: Findings, workspace: Workspace) -> str:
 def _write_commit(findings: Findings, parent: str) -> str:
     """The commit, which no branch has yet."""
     plan = findings.plan
-    texts = {**findings.texts, **founding_texts(plan.project, findings.database, plan.version, MESSAGE)}
+    tool = f"half_orm's tool {plan.tool}"
+    founding = founding_texts(plan.project, findings.database, plan.version, MESSAGE, tool=tool)
+    texts = {**findings.texts, **founding}
     files: dict[str, bytes | None] = {path: text.encode() for path, text in texts.items()}
     files[str(plan.removed)] = None
     message = f"Go on with hop after {plan.version}, which half_orm's tool released\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ from hop_tasks.foreign import (
     read_connection_file,
 )
 from hop_tasks.names import MAIN_BRANCH, baseline_tag, release_branch
-from hop_tasks.package import HALF_ORM
+from hop_tasks.package import HALF_ORM, kept_parts
 from hop_tasks.project import SETTINGS_FILE, Project, read_settings_file
-from hop_tasks.repository import Origin, Repository, object_reader
+from hop_tasks.repository import Origin, Repository, adopted_release, object_reader
 from hop_tasks.scripts import is_patch_file
 from hop_tasks.settings import Settings, environment_layer
 from hop_tasks.versions import Version
@@ -34,6 +35,12 @@ from hop_tasks.workflows.adopting_refusals import (
 )
 from hop_tasks.workflows.project_files import TASKS, HopTable, patch_folder_files, read_settings_text, with_table
 from hop_tasks.workflows.workspace import registry_of
+
+DATACLASSES = "ho_dataclasses.py"
+"""A module of half_orm's tool, from which its other modules, and those of hop no more, take base classes."""
+
+KEY_LEADING_BACK = re.compile(rb"""["']_reverse_fkey_""")
+"""Half_orm's name of a foreign key of another relation; the database's name is the next word of it."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ def is_adoptable(folder: Path | str | None = None) -> bool:
         return True
     if read_settings_file(root / SETTINGS_FILE) is None or not (root / ".git").exists():
         return False
-    return Repository.open(root).refs().adopted is not None
+    return adopted_release(Repository.open(root)) is not None
 
 
 def examine(folder: Path | str | None, *, url: str | None, devel: bool, flags: dict[str, Any]) -> Findings:
@@ -102,7 +109,7 @@ def examine(folder: Path | str | None, *, url: str | None, devel: bool, flags: d
     if not found.devel:
         raise ProjectError(
             f"half_orm's tool does not manage releases of {found.package} (devel in {CONFIG}); nothing was changed",
-            hint=f"git rm {CONFIG}, git commit, then hop init --devel",
+            hint=f"git rm {CONFIG}, git commit, then hop init --devel --generator={HALF_ORM}",
         )
     repository.require_identity()
     if branch != MAIN_BRANCH:
@@ -146,7 +153,7 @@ def examine(folder: Path | str | None, *, url: str | None, devel: bool, flags: d
 
 def _examine_clone(repository: Repository, *, url: str | None, devel: bool, flags: dict[str, Any]) -> Findings:
     """The commit is here, made in another clone or before an interruption; a development database is to follow."""
-    adopted = repository.refs().adopted
+    adopted = adopted_release(repository)
     if read_settings_file(repository.root / SETTINGS_FILE) is None or adopted is None:
         raise ProjectError(
             f"{repository.root} is no project of half_orm's tool ({CONFIG}); nothing was changed",
@@ -204,6 +211,7 @@ def _notes(repository: Repository, found: HalfOrmProject, file: ConnectionFile |
             f"the password stays in {file.path}, which hop does not read from now on: put it into ~/.pgpass, or set "
             "HOP_DATABASE_URL"
         )
+    notes += _notes_on_code(repository.root, found.package)
     with object_reader(repository.git) as objects:
         for prepared in found.in_preparation:
             branch, folder = release_branch(prepared), f"Patches/{prepared.folder}"
@@ -213,5 +221,30 @@ def _notes(repository: Repository, found: HalfOrmProject, file: ConnectionFile |
             if scripts:
                 notes.append(f"hop calls apply(connection) of a Python patch file: rewrite {', '.join(scripts)}")
     push = f"git push --follow-tags origin {MAIN_BRANCH}, " if Origin.find(repository) else ""
-    notes.append(f"in production: {push}git pull there, and HOP_PRODUCTION=1 hop upgrade --baseline {version}")
+    notes.append(
+        f"in production: {push}git pull there, name its database in HOP_DATABASE_URL, and HOP_PRODUCTION=1 hop upgrade "
+        f"--baseline {version}"
+    )
+    return notes
+
+
+def _notes_on_code(root: Path, package: str) -> list[str]:
+    """What in the package is not as hop's modules need it."""
+    notes, folder = [], root / package
+    naming = [
+        path.relative_to(root).as_posix()
+        for path in sorted(folder.rglob("*.py"))
+        if any(map(KEY_LEADING_BACK.search, kept_parts(path.read_bytes())))
+    ]
+    if naming:
+        notes.append(
+            f"your code in {', '.join(naming)} has the name of the database in those of foreign keys, and databases "
+            "for tests have others: after hop apply, write _reverse('sales_order_product') in the place of "
+            "'_reverse_fkey_NAME_sales_order_product'"
+        )
+    if (folder / DATACLASSES).exists():
+        notes.append(
+            f"{package}/{DATACLASSES} stays as it is, and hop's modules do not use it: git rm it after hop apply, "
+            "unless your own code does"
+        )
     return notes

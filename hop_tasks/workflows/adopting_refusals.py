@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from hop_tasks.database.engines import Database
+from hop_tasks.database.urls import without_password
 from hop_tasks.errors import DatabaseError, ModeError, RepositoryError, StateError
 from hop_tasks.foreign import ConnectionFile, HalfOrmProject, connection_path
 from hop_tasks.names import MAIN_BRANCH, baseline_tag, release_branch
 from hop_tasks.registry import RegistryState
-from hop_tasks.repository import Origin, Repository
+from hop_tasks.repository import Origin, Repository, adopted_release
 from hop_tasks.versions import ORIGIN_VERSION, Version
 
 
 def begun_commit(repository: Repository) -> str | None:
     """The commit on top of this one that an interrupted command has made and tagged; None if there is none."""
     refs = repository.refs()
-    commit = refs.tags[baseline_tag(refs.adopted)] if refs.adopted is not None else None
+    adopted = adopted_release(repository, refs)
+    commit = refs.tags[baseline_tag(adopted)] if adopted is not None else None
     return commit if commit and repository.resolve(f"{commit}^") == repository.head().commit else None
 
 
 def last_release(repository: Repository, found: HalfOrmProject, *, begun: bool) -> Version:
     """The last release of a project. Raises StateError if its CHANGELOG and the tags do not agree about that."""
     refs = repository.refs()
-    if refs.adopted is not None and not begun:
+    adopted = adopted_release(repository, refs)
+    if adopted is not None and not begun:
         raise StateError(
-            f"hop has taken the project over already, as tag {baseline_tag(refs.adopted)} says; nothing was changed",
+            f"hop has taken the project over already, as tag {baseline_tag(adopted)} says; nothing was changed",
             hint=f"git pull --ff-only origin {MAIN_BRANCH}",
         )
     last, tagged = max(found.released, default=None), refs.last_released
@@ -33,6 +36,13 @@ def last_release(repository: Repository, found: HalfOrmProject, *, begun: bool) 
             f"the last release is {last or 'none'} by .hop/CHANGELOG and {tagged} by the tags; nothing was changed",
             hint=f"git fetch --tags origin; git pull --ff-only origin {MAIN_BRANCH}",
         )
+    if last in refs.baselines and not begun:
+        raise StateError(
+            f"there is a tag {baseline_tag(last)}, as hop is to call the commit at which it takes over; "
+            "nothing was changed",
+            hint=f"give it another name: git tag NAME {baseline_tag(last)} && git tag -d {baseline_tag(last)}; at "
+            "origin too, if it is there",
+        )
     return last
 
 
@@ -41,10 +51,12 @@ def require_up_to_date(repository: Repository) -> None:
     origin = Origin.find(repository)
     if origin is None:
         return
-    there, here = origin.look(), repository.refs().heads[MAIN_BRANCH]
+    there, here = origin.look(), repository.refs()
     tip = there.heads.get(MAIN_BRANCH)
-    if there.adopted is not None or (
-        tip is not None and (repository.resolve(tip) is None or not repository.is_ancestor(tip, here))
+    baselines = {baseline_tag(version) for version in there.baselines}
+    if any(here.tags.get(tag) != there.tags[tag] for tag in baselines) or (
+        tip is not None
+        and (repository.resolve(tip) is None or not repository.is_ancestor(tip, here.heads[MAIN_BRANCH]))
     ):
         raise RepositoryError(
             f"origin's {MAIN_BRANCH} has commits that are not here; nothing was changed",
@@ -58,7 +70,8 @@ def require_development(database: Database, file: ConnectionFile | None, *, expl
         raise ModeError(
             f"{file.path} says that {file.database} is production; a project is taken over where it is developed; "
             "nothing was changed",
-            hint="hop init in development, git push; then, here: HOP_PRODUCTION=1 hop upgrade --baseline X.Y.Z",
+            hint="hop init in development, git push; then, here: git pull, and HOP_PRODUCTION=1 "
+            f"HOP_DATABASE_URL='{without_password(file.url())}' hop upgrade --baseline X.Y.Z",
         )
     if devel:
         return

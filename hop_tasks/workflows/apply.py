@@ -25,7 +25,7 @@ from hop_tasks.workflows.reading import Deployable, release_reader
 from hop_tasks.workflows.replacing import Replaced, decide_leftovers, replace_current
 from hop_tasks.workflows.roles import may_create_databases
 from hop_tasks.workflows.spares import clear_leftovers, sparing
-from hop_tasks.workflows.sync_package import synchronise_database
+from hop_tasks.workflows.sync_package import leaving_database, synchronise_database
 from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -184,4 +184,5 @@ def _warn_of_stale_branch(repository: Repository, main: str, reporter: Reporter)
 def _apply_to(workspace: Workspace, admin: Connection, work: str, release: Deployable) -> tuple[Deployed, Synchronised]:
     database = workspace.database.beside(work)
     deployed = deploy(database, release, Manner.of(workspace), admin, workspace.reporter)
-    return deployed, synchronise_database(workspace.project, database, release.version)
+    with leaving_database(workspace.database.name, "apply"):
+        return deployed, synchronise_database(workspace.project, database, release.version)

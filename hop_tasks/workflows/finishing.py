@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hop_tasks.errors import DatabaseError
 from hop_tasks.names import release_branch, version_of_branch
 from hop_tasks.registry import update_commit
-from hop_tasks.repository import Origin, Repository
+from hop_tasks.repository import Origin, Repository, adopted_release
 from hop_tasks.versions import Version
 from hop_tasks.workflows.bases import released_version
 from hop_tasks.workflows.publishing import push_release, remove_branch
@@ -27,7 +27,8 @@ def interrupted_release(repository: Repository, main: str) -> Version | None:
     branch, refs = repository.head().branch, repository.refs()
     prepared = version_of_branch(branch or "")
     # The tool that hop took the project over from left the branches of its releases.
-    own = [known for known in refs.released if refs.adopted is None or known > refs.adopted]
+    adopted = adopted_release(repository, refs)
+    own = [known for known in refs.released if adopted is None or known > adopted]
     candidates = [known for known in own if branch == main or known == prepared]
     published = [commit for commit in (refs.heads.get(main), refs.tracking.get(main)) if commit]
     for version in reversed(candidates):

@@ -123,8 +123,10 @@ def write_founding_release(project: Project, database: Database, version: Versio
     return (*written, *texts)
 
 
-def founding_texts(project: Project, database: Database, version: Version, message: str) -> dict[str, str]:
-    """Path -> text of the schema and the sealed manifest of a first release."""
+def founding_texts(
+    project: Project, database: Database, version: Version, message: str, *, tool: str | None = None
+) -> dict[str, str]:
+    """Path -> text of the schema and the sealed manifest of a first release, which may have been another tool's."""
     with database.connect() as connection:
         fingerprint = read_catalog(connection).fingerprint
     with database.administer() as admin:
@@ -134,7 +136,7 @@ def founding_texts(project: Project, database: Database, version: Version, messa
             programs=programs_folder(project),
             reference_data=project.settings.reference_data,
         )
-    manifest = Manifest(version, message, None, hop_version(), fingerprint=fingerprint)
+    manifest = Manifest(version, message, None, hop_version(), fingerprint=fingerprint, taken_over_from=tool)
     return {
         project.schema_path(version): schema,
         f"Patches/{version.folder}/{MANIFEST_NAME}": str(manifest),
@@ -146,8 +148,8 @@ def history_notes(database: Database) -> tuple[str, ...]:
     with database.connect() as connection:
         histories = read_histories(connection)
     return tuple(
-        f"{one.name} has noted {one.migrations} migrations in {one.table}: they are part of the first release; hop "
-        f"releases what changes from now on, so take {one.name} out of what deploys"
+        f"{one.name} has migrated this database, as {one.table} says: that is part of the first release; hop releases "
+        f"what changes from now on, so take {one.name} out of what deploys"
         for one in histories
     )
 

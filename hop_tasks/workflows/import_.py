@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hop_tasks.database.admin import database_exists
 from hop_tasks.errors import PatchError, ProjectError, StateError, UsageError
-from hop_tasks.foreign import Migration, Tool, read_histories, read_migrations
+from hop_tasks.foreign import Tool, read_histories, read_migrations
 from hop_tasks.project import Project
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
 from hop_tasks.repository import Repository
@@ -124,12 +124,18 @@ def _read(
     notes = [*found.notes, *(f"{one.source} has no statement" for one in found.migrations if one not in wanted)]
     taken = _taken_names(project, version)
     width = max(2, len(str(_first_number(taken) + len(wanted) - 1)))
-    texts, files = {}, []
+    texts, files, enclosed = {}, [], []
     for number, migration in enumerate(wanted, _first_number(taken)):
         suffix = "psql" if migration.by_psql else "sql"
         path = f"Patches/{version.folder}/{number:0{width}}_{_slug(migration.name)}.{suffix}"
-        texts[path] = _text(migration, notes)
+        text = without_outer_transaction(migration.text)
+        if text != migration.text:
+            enclosed.append(migration.source)
+        texts[path] = text if migration.in_transaction else f"{NO_TRANSACTION}{text}"
         files.append(ImportedFile(migration.source, path))
+    if enclosed:
+        notes.append(f"BEGIN and COMMIT around {_listed(enclosed)} were left out: each release is one transaction")
+    _require_new(project, taken, files, texts)
     _require_after(taken, files)
     _require_runnable(version, files, texts)
     aside = [(one, f"Patches/{version.folder}/{SET_ASIDE}/{one.source}") for one in found.set_aside]
@@ -148,18 +154,16 @@ def _require_not_there(project: Project, tool: Tool, reporter: Reporter) -> None
     with database.connect() as connection:
         histories = [history for history in read_histories(connection) if tool in history.tools]
     for history in histories:
+        count = f"{history.migrations} migration{'s' if history.migrations != 1 else ''}"
         raise StateError(
-            f"{history.table} says that database {database.name} has {history.migrations} migrations of {history.name} "
-            "already: they are part of the release that it is at; nothing was imported",
+            f"{history.table} says that database {database.name} has {count} of "
+            f"{history.name} already: part of the release that it is at; nothing was imported",
             hint="nothing is to be imported: hop init --baseline takes a database over with what it has",
         )
 
 
-def _text(migration: Migration, notes: list[str]) -> str:
-    text = without_outer_transaction(migration.text)
-    if text != migration.text:
-        notes.append(f"{migration.source} begins with BEGIN and ends with COMMIT, which were left out")
-    return text if migration.in_transaction else f"{NO_TRANSACTION}{text}"
+def _listed(names: list[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _slug(name: str) -> str:
@@ -176,6 +180,21 @@ def _taken_names(project: Project, version: Version) -> tuple[str, ...]:
 def _first_number(taken: tuple[str, ...]) -> int:
     numbers = [int(found[0]) for name in taken if (found := re.match(r"\d+", name))]
     return max(numbers, default=0) + 1
+
+
+def _require_new(project: Project, taken: tuple[str, ...], files: list[ImportedFile], texts: dict[str, str]) -> None:
+    """Raises UsageError for a migration that has become a patch file of the release already, with the same text."""
+    numbered = re.compile(r"^\d+_")
+    for file in files:
+        path = Path(file.path)
+        for name in taken:
+            there = path.with_name(name)
+            same = numbered.sub("", name) == numbered.sub("", path.name)
+            if same and (project.root / there).read_bytes() == texts[file.path].encode():
+                raise UsageError(
+                    f"{file.source} is there already, as {there}; nothing was imported",
+                    hint="hop apply; or import a folder that has only what is new",
+                )
 
 
 def _require_after(taken: tuple[str, ...], files: list[ImportedFile]) -> None:

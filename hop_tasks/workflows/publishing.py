@@ -5,7 +5,7 @@ from __future__ import annotations
 from hop_tasks.checkpoints import checkpoint
 from hop_tasks.errors import RepositoryError
 from hop_tasks.names import baseline_tag, release_branch
-from hop_tasks.repository import Origin, Repository, branch_refspec, head_ref, tag_ref
+from hop_tasks.repository import Origin, Repository, adopted_release, branch_refspec, head_ref, tag_ref
 from hop_tasks.versions import Version
 
 
@@ -84,8 +84,8 @@ def push_release(
     """
     branch, refs, known = release_branch(version), repository.refs(), origin.look()
     tags = [str(one) for one in refs.released if one != version]
-    if refs.adopted is not None and baseline_tag(refs.adopted) in refs.tags:
-        tags.append(baseline_tag(refs.adopted))
+    if (adopted := adopted_release(repository, refs)) is not None:
+        tags.append(baseline_tag(adopted))
     unpushed = [tag_ref(tag) for tag in tags if tag not in known.tags]
     refspecs = [
         branch_refspec(commit, main),

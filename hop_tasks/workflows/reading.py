@@ -140,8 +140,8 @@ class ReleaseReader:
         if manifest is not None and manifest.sealed:
             return tag, manifest
         adopted = self._objects.read(f"{baseline}:{path}")
-        if adopted is not None:
-            return baseline, _manifest(version, path, adopted[2])
+        if adopted is not None and (there := _manifest(version, path, adopted[2])).is_taken_over:
+            return baseline, there
         return tag, manifest or _manifest(version, path, None)
 
     def is_first(self, version: Version) -> bool:

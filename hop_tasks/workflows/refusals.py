@@ -16,7 +16,7 @@ from hop_tasks.errors import (
     UnknownReleaseError,
 )
 from hop_tasks.registry import RegistryState
-from hop_tasks.repository import Repository, deployment_refspec
+from hop_tasks.repository import Repository, adopted_release, deployment_refspec
 from hop_tasks.versions import Version
 from hop_tasks.workflows.bases import require_same_project
 
@@ -45,7 +45,7 @@ class KnownReleases:
         refs = repository.refs()
         tips = frozenset(commit for commit in (refs.tracking.get(main), refs.heads.get(main)) if commit)
         commits = {version: refs.tags[str(version)] for version in refs.released}
-        return cls(repository, main, commits, tips, refs.adopted)
+        return cls(repository, main, commits, tips, adopted_release(repository, refs))
 
     @cached_property
     def on_main(self) -> frozenset[Version] | None:

@@ -17,7 +17,7 @@ from hop_tasks.names import baseline_tag, release_branch
 from hop_tasks.project import Project
 from hop_tasks.registry import read_releases
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
-from hop_tasks.repository import Origin, Repository, object_reader
+from hop_tasks.repository import Origin, Repository, adopted_release, object_reader
 from hop_tasks.scripts import PatchFile, order_files, patch_folders
 from hop_tasks.versions import Version
 from hop_tasks.workflows.apply import merged_base, read_work_tree, rebase_on_main, release_in_preparation
@@ -156,7 +156,7 @@ def _require_lowest(repository: Repository, version: Version) -> None:
 
 def _require_history_untouched(repository: Repository, base: Version) -> None:
     """The patch files of released versions stay as they were tagged."""
-    adopted = repository.refs().adopted
+    adopted = adopted_release(repository)
     with object_reader(repository.git) as objects:
         for released in repository.releases_in("HEAD"):
             if released > base or (adopted is not None and released < adopted):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from hop_tasks.database.admin import database_exists
 from hop_tasks.database.engines import Database
-from hop_tasks.errors import DatabaseError
+from hop_tasks.errors import DatabaseError, ProjectError
 from hop_tasks.package import (
+    COMMAND,
     EARLIER_MODULE,
     HALF_ORM,
     Generator,
@@ -77,6 +78,17 @@ def package_differences(project: Project, database: Database, release: Version |
     with database.connect() as connection:
         found = differences(project.package_folder, connection, _generator(project), release)
     return tuple(path.relative_to(project.root).as_posix() for path in found)
+
+
+@contextmanager
+def leaving_database(name: str, verb: str) -> Iterator[None]:
+    """Has an error about a file of the package say that the database is as it was, and that `verb` is the way on."""
+    try:
+        yield
+    except ProjectError as error:
+        error.message += f"; database {name} is as it was"
+        error.hint = error.hint and error.hint.replace(COMMAND, f"hop {verb}")
+        raise
 
 
 @contextmanager

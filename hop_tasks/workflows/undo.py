@@ -18,7 +18,7 @@ from hop_tasks.workflows.reading import release_reader
 from hop_tasks.workflows.replacing import Replaced, decide_leftovers, replace_current
 from hop_tasks.workflows.roles import may_create_databases
 from hop_tasks.workflows.spares import clear_leftovers, sparing
-from hop_tasks.workflows.sync_package import synchronise_database
+from hop_tasks.workflows.sync_package import leaving_database, synchronise_database
 from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ def undo_release(
         try:
             package = None
             if not database_only:
-                package = synchronise_database(project, workspace.database.beside(work), base.version)
+                with leaving_database(workspace.database.name, "undo"):
+                    package = synchronise_database(project, workspace.database.beside(work), base.version)
             replaced = replace_current(workspace, admin, work, state, base=base)
         except BaseException:
             workspace.discard(work)

@@ -102,7 +102,7 @@ def upgrade_database(
 def _find_settled(project: Project, repository: Repository) -> Upgraded | None:
     """What there is to say if nothing is to be done; None if that takes more than a glance."""
     refs = repository.refs()
-    version = settled_release(project, refs)
+    version = settled_release(project, repository, refs)
     if version is None:
         return None
     code = settled_code(repository, refs, project.settings.main_branch, version)

@@ -15,6 +15,8 @@ from tests.workflows.shelf import SCHEMA, database_of, maintain
 REQUIREMENTS = ("half-orm==0.13.10", "pytest")
 PASSWORD = "s3cr3t-Hop"
 USER_CODE = "WHEELS = {'front': 1, 'rear': 1}  # our own\n"
+CODE_IN_CLASS = "    def wheels(self):\n        return sum(WHEELS.values())\n"
+CODE_AT_THE_END = "\n\ndef last_words():\n    return 'end'\n"
 BEGIN = "#>>> PLACE YOUR CODE BELOW THIS LINE. DO NOT REMOVE THIS LINE!\n"
 RELEASES = {
     "patch": "CREATE TABLE customer (id integer PRIMARY KEY, name text);\nINSERT INTO customer VALUES (1, 'Ada');\n",
@@ -63,7 +65,10 @@ def make_shop(play: Playground, programs: Path) -> Playground:
     place.git("remote", "add", "origin", "../origin.git")
     old_hop(place).succeeds()
     module = place.folder / "shop/public/product.py"
-    module.write_text(module.read_text().replace(BEGIN, BEGIN + USER_CODE, 1))
+    head, above, inside, below = module.read_text().split(BEGIN)
+    module.write_text(
+        BEGIN.join([head, USER_CODE + above, CODE_IN_CLASS + inside, below.rstrip("\n") + CODE_AT_THE_END])
+    )
     place.commit("our own code")
     for level, text in (*RELEASES.items(), ("patch", LAST)):
         prepare(place, level, text)

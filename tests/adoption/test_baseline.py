@@ -10,6 +10,8 @@ import pytest
 from sqlalchemy import make_url
 
 from hop_tasks import (
+    Project,
+    Version,
     apply_release,
     initialise_project,
     next_releases,
@@ -67,6 +69,12 @@ def continued(shelf: Shelf, play: Playground) -> Playground:
     release_here(place, {"01_double.sql": DOUBLE})
     place.git("push", "--quiet", "--follow-tags", "origin", "hop_main")
     return place
+
+
+def settled_at(project: Project) -> Version | None:
+    """What an upgrade sees at a glance."""
+    repository = Repository.open(project.root)
+    return settled_release(project, repository, repository.refs())
 
 
 class TestFirstRelease:
@@ -141,9 +149,21 @@ class TestProduction:
                 ["2.3.1", "2.3.2"],
             )
             upgraded = upgrade_database(project)
-            settled = settled_release(project, Repository.open(project.root).refs())
+            settled = settled_at(project)
         assert (upgraded.before, str(upgraded.after)) == (None, "2.3.2")
         assert (str(settled), place.releases()) == ("2.3.2", [FIRST, "2.3.1", "2.3.2"])
+
+    def test_a_tag_of_a_persons_that_is_called_as_that_of_an_adoption_is_none(self, place: Playground) -> None:
+        maintain(place, f"CREATE DATABASE {database_of(place)}")
+        for version in (FIRST, "2.3.1"):
+            place.git("tag", f"baseline-{version}", version)
+        with project_of(place) as project:
+            plan = plan_upgrade(project)
+            assert (str(plan.schema), len(plan.releases)) == (FIRST, 2)
+            upgrade_database(project)
+            assert str(settled_at(project)) == "2.3.2"
+            place.sql("DELETE FROM half_orm_meta.hop_release WHERE patch = 2")
+            assert [str(one.version) for one in plan_upgrade(project).releases] == ["2.3.2"]
 
     def test_one_of_the_same_schema_is_declared_after_a_proof_and_restored(self, place: Playground) -> None:
         maintain(place, f"CREATE DATABASE {database_of(place)}")
@@ -156,7 +176,7 @@ class TestProduction:
         place.hop("upgrade", "--baseline", FIRST).succeeds()
         assert place.releases() == [FIRST, "2.3.1", "2.3.2"]
         with project_of(place) as project:
-            assert str(settled_release(project, Repository.open(project.root).refs())) == "2.3.2"
+            assert str(settled_at(project)) == "2.3.2"
         place.hop("restore", FIRST).succeeds()
         assert place.sql("SELECT sum(price) FROM product") == [(140,)]
         assert place.releases() == [FIRST]

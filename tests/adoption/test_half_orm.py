@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from hop_tasks import HopError, adopt_project, initialise_project, plan_adoption, restore_database, undo_release
+from hop_tasks import (
+    HopError,
+    adopt_project,
+    initialise_project,
+    plan_adoption,
+    restore_database,
+    undo_release,
+    upgrade_database,
+)
+from hop_tasks.package import kept_parts
+from hop_tasks.repository import Repository
+from hop_tasks.workflows.settled import settled_release
 from tests.adoption.half_orm_shop import (
+    CODE_AT_THE_END,
+    CODE_IN_CLASS,
     HISTORY,
     PASSWORD,
     REQUIREMENTS,
@@ -105,11 +119,30 @@ class TestPlan:
         before = state(shop)
         for command in (("init", "--dry-run"), ("--dry", "init")):
             told = shop.hop(*command).succeeds().out
-            for words in ("shop, of half_orm's tool", "0.1.0, 0.0.1; not deployed", "0.2.0", "baseline-0.1.1"):
+            for words in (
+                "shop, of half_orm's tool",
+                "0.1.0, 0.0.1; not deployed",
+                "0.2.0",
+                "baseline-0.1.1",
+                "shop/ho_dataclasses.py stays",
+            ):
                 assert words in told
             assert "nothing was changed" in told
             assert PASSWORD not in told
         assert state(shop) == before
+        shop.hop().fails(3, "a project of half_orm's own tool", "hop init --dry-run")
+
+    def test_names_of_keys_that_are_right_for_one_database_only_are_told(
+        self, shop: Playground, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        module = shop.read("shop/public/product.py")
+        fkeys = "    Fkeys = {'jobs': '_reverse_fkey_shop_workshop_job_product'}\n"
+        shop.write("shop/public/product.py", module.replace(CODE_IN_CLASS, fkeys))
+        shop.commit("an alias")
+        for variable, value in shop.environment.items():
+            monkeypatch.setenv(variable, value)
+        (told,) = (note for note in plan_adoption(shop.folder).notes if "_reverse" in note)
+        assert told.startswith("your code in shop/public/product.py has")
 
     def test_the_database_is_that_of_the_connection_file(self, shop: Playground) -> None:
         told = without_url(shop).hop("init", "--dry-run").succeeds().out
@@ -185,6 +218,12 @@ class TestDevelopment:
         place.hop("apply").succeeds()
         assert place.releases() == [*HISTORY, "0.2.0"]
         assert "class Bill(" in place.read("shop/workshop/bill.py")
+        theirs, ours = place.git("show", "0.1.1:shop/public/product.py"), place.read("shop/public/product.py")
+        assert "_reverse(" in ours
+        assert kept_parts(ours.encode()) == kept_parts(f"{theirs}\n".encode())
+        assert [words in ours for words in (USER_CODE, CODE_IN_CLASS, CODE_AT_THE_END)] == [True, True, True]
+        used = "from shop.public.product import Product, last_words; print(Product(name='x').wheels(), last_words())"
+        assert place.run(sys.executable, "-c", used).succeeds().out == "2 end\n"
         assert USER_CODE in place.read("shop/public/product.py")
         with project_of(place) as project:
             assert str(undo_release(project).base) == "0.1.1"
@@ -249,10 +288,23 @@ class TestProduction:
         place.hop("upgrade", "--baseline", "0.1.1").succeeds()
         place.hop("upgrade").succeeds()
         assert place.releases() == [*HISTORY, "0.1.2"]
+        self.assert_seen_at_a_glance(place)
         place.hop("restore", "0.1.1").succeeds()
         assert place.sql("SELECT to_jsonb(c) FROM customer c WHERE id = 7") == [({"id": 7, "name": "Grace"},)]
         place.hop("upgrade").succeeds()
         assert place.releases() == [*HISTORY, "0.1.2"]
+
+    def assert_seen_at_a_glance(self, place: Playground) -> None:
+        """That nothing is to be done; and that a release which that tool has never made is not overlooked."""
+        with project_of(place) as project:
+            repository = Repository.open(project.root)
+            assert str(settled_release(project, repository, repository.refs())) == "0.1.2"
+            row = "FROM half_orm_meta.hop_release WHERE (major, minor, patch) = (0, 1, 0)"
+            place.sql(f"CREATE TABLE half_orm_meta.kept AS SELECT * {row}; DELETE {row}")
+            assert settled_release(project, repository, repository.refs()) is None
+            with refused(17, "never had 0.1.0"):
+                upgrade_database(project)
+        place.sql("INSERT INTO half_orm_meta.hop_release TABLE half_orm_meta.kept; DROP TABLE half_orm_meta.kept")
 
     def test_a_database_behind_is_brought_forward_by_half_orms_tool_first(self, place: Playground) -> None:
         place.sql("DROP INDEX product_name; DELETE FROM half_orm_meta.hop_release WHERE minor = 1 AND patch = 1")
@@ -295,7 +347,7 @@ class TestRefused:
 
     def test_a_database_that_may_be_production(self, shop: Playground, programs: Path) -> None:
         production = connected(shop, programs, production=True)
-        self.assert_refused(production, 6, "says that", "is production")
+        self.assert_refused(production, 6, "says that", "is production", "HOP_DATABASE_URL='postgresql://")
         self.assert_refused(shop.with_variables(HOP_PRODUCTION="1"), 6, "development only")
         elsewhere = shop.with_variables(HALFORM_CONF_DIR="/nowhere")
         self.assert_refused(elsewhere, 6, "nothing says", "/nowhere", "hop init --devel")
@@ -311,7 +363,12 @@ class TestRefused:
         shop.git("switch", "--quiet", "hop_0.2.0")
         self.assert_refused(shop, 4, "hop_0.2.0 is checked out", "git switch hop_main")
         shop.git("switch", "--quiet", "hop_main")
-        shop.git("tag", "--delete", "0.1.1")
+        shop.git("tag", "baseline-0.1.1", "0.0.1")
+        self.assert_refused(shop, 7, "there is a tag baseline-0.1.1", "git tag -d baseline-0.1.1")
+        shop.git("tag", "--delete", "baseline-0.1.1")
+        shop.git("tag", "baseline-0.1.0", "0.0.1")
+        assert "baseline-0.1.1" in shop.hop("init", "--dry-run").succeeds().out
+        shop.git("tag", "--delete", "0.1.1", "baseline-0.1.0")
         self.assert_refused(shop, 7, "0.1.1 by .hop/CHANGELOG and 0.1.0 by the tags")
         shop.git("fetch", "--quiet", "--tags", "origin")
         shop.git("clone", "--quiet", "../origin.git", "../other")
@@ -320,6 +377,9 @@ class TestRefused:
         other.commit()
         other.git("push", "--quiet", "origin", "hop_main")
         self.assert_refused(shop, 4, "has commits that are not here", "git pull")
+        shop.write(".hop/config", shop.read(".hop/config").replace("devel = True", "devel = False"))
+        shop.commit()
+        self.assert_refused(shop, 3, "does not manage releases", "hop init --devel --generator=half_orm")
 
     def test_a_registry_that_cannot_be_changed_undoes_the_commit(self, shop: Playground) -> None:
         shop.sql(

@@ -63,6 +63,9 @@ def test_more_comes_after_what_is_there(place: Playground, flyway: Path, tmp_pat
     with project_of(place) as project:
         import_migrations(project, flyway)
         import_migrations(project, written(tmp_path / "more", {"7_more.sql": "SELECT 1;\n"}))
+        assert list(patch_files(place)) == [*WRITTEN, "04_more.sql"]
+        with refused(2, "7_more.sql is there already, as Patches/0/1/0/04_more.sql", "nothing was imported"):
+            import_migrations(project, tmp_path / "more")
     assert list(patch_files(place)) == [*WRITTEN, "04_more.sql"]
 
 
@@ -73,7 +76,7 @@ def test_a_transaction_around_a_whole_file_is_left_out(place: Playground, tmp_pa
         plan = import_migrations(project, written(tmp_path / "m", {"1_a.sql": text, "2_b.sql": "SELECT 1;"}))
     kept = patch_files(place)["01_a.sql"]
     assert kept == text.replace("BEGIN TRANSACTION;", "").replace("\nEND;", "\n")
-    assert plan.notes == ("1_a.sql begins with BEGIN and ends with COMMIT, which were left out",)
+    assert plan.notes == ("BEGIN and COMMIT around 1_a.sql were left out: each release is one transaction",)
     place.hop("apply").succeeds()
 
 

@@ -84,6 +84,11 @@ class TestOrder:
         assert sources(found)[:2] == ["B1.2__all_so_far.sql", "V1.10__tenth.sql"]
         assert {one.source for one in found.set_aside} >= {"V1__first.sql", "V1_2__second.sql"}
 
+    def test_numbers_that_are_given_twice_are_told(self, tmp_path: Path) -> None:
+        found = read_migrations(written(tmp_path, {**PLAIN, "2_also.sql": "SELECT 3;\n"}))
+        assert sources(found) == ["001-first.sql", "2_also.sql", "2_second.sql", "10_last.sql"]
+        assert found.notes[0].startswith("2_also.sql, 2_second.sql have a number more than once")
+
     def test_what_a_tool_runs_outside_of_a_transaction_is_told(self, tmp_path: Path) -> None:
         flyway, graphile = written(tmp_path / "f", FLYWAY), written(tmp_path / "g", GRAPHILE)
         dbmate = written(tmp_path / "d", {"1.sql": "-- migrate:up transaction:false\nSELECT 1;\n"})
@@ -148,6 +153,9 @@ class TestRefused:
             ({"1_a.sql": "--liquibase formatted sql\n"}, "is of Liquibase"),
             ({"1_a.sql": "-- migrate:up\n-- migrate:up\n"}, "not one block"),
             ({"1_a.sql": "SELECT 0;\n-- migrate:up\n"}, "statements before"),
+            ({"1_a.sql": "-- migrate:down\nDROP TABLE a;\n"}, "1_a.sql has not one block"),
+            ({"1_a.sql": "-- migrate:up\n", "1_b.sql": "-- migrate:up\n"}, "1_a.sql and 1_b.sql have the same version"),
+            ({"1_a.down.sql": "DROP TABLE a;\n"}, r"but 1_a.down.sql \(goes back\)"),
             ({"a.sql": "-- depends: b\n", "b.sql": "-- depends: a\n"}, "a, b depend on each other"),
             ({"a.sql": "-- depends: z\n"}, "depends on z"),
             ({"a.rollback.sql": "", "a.sql": "", "b.py": "from yoyo import step\n"}, "b.py is Python"),

@@ -19,7 +19,7 @@ from tests.package.conftest import temporary_database
 from tests.package.rows import ROWS
 from tests.package.support import BEGIN, generate, run_script
 
-pytest.importorskip("half_orm", reason="half_orm is what the extra half_orm brings")
+pytest.importorskip("half_orm", reason="half_orm is what the extra half-orm brings")
 
 NOT_WRITTEN_HERE = {("shop", "every_type")}
 """A table with values that are not JSON, which is how they come to the process that has half_orm."""

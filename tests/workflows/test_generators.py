@@ -132,6 +132,10 @@ def test_a_function_of_the_project(shelf: Shelf, play: Playground) -> None:
     code = "from shop.names import NAMES, RELEASE; print(RELEASE, *NAMES)"
     assert place.run(sys.executable, "-c", code).succeeds().out == "0.0.1 customer product\n"
     place.with_variables(HOP_GENERATOR="making:nothing").hop("apply").fails(3, "no attribute 'nothing'")
+    place.write("shop/names.py", place.read("shop/names.py") + "MINE = 1\n")
+    told = "names.py was changed since hop wrote it", "nothing was written; database", "is as it was", "then hop apply"
+    for command in ("apply", "undo"):
+        mine.hop(command).fails(3, *told[:3], told[3].replace("apply", command))
     assert place.releases() == ["0.0.0", "0.0.1"]
 
 
