@@ -42,8 +42,8 @@ def unchanged(patched: Playground) -> Iterator[Playground]:
     assert patched.sql("SELECT count(*) FROM a") == [(0,)]
 
 
-@pytest.mark.cold
 class TestPlace:
+    @pytest.mark.cold
     def test_outside_a_project(self, tmp_path: object, play: Playground) -> None:
         for command in ("", "status", "apply", "upgrade", "sync-package"):
             play.hop(*command.split()).fails(3, "not in a project", "hop new")
@@ -71,6 +71,7 @@ class TestPlace:
             unchanged.hop(command).fails(7, "hop_main is not the branch of a release", "git switch hop_0.0.1")
         unchanged.git("switch", "--quiet", branch)
 
+    @pytest.mark.cold
     def test_wrong_settings_are_listed_together(self, project: Playground) -> None:
         text = project.read("pyproject.toml")
         project.write("pyproject.toml", text + 'generatr = "x"\ntests = 7\nlock_timeout = "soon"\n')
@@ -85,7 +86,6 @@ class TestPlace:
         project.hop().fails(3, "not valid TOML")
 
 
-@pytest.mark.cold
 class TestWords:
     def test_unknown_level(self, unchanged: Playground) -> None:
         unchanged.hop("prepare", "--level", "huge").fails(2, "'huge'", "patch, minor, major")
@@ -98,6 +98,7 @@ class TestWords:
             unchanged.hop("restore", version).fails(2, f"'{version}'")
         unchanged.production().hop("upgrade", "--to", version).fails(2, f"'{version}'")
 
+    @pytest.mark.cold
     def test_unknown_flag_and_command(self, unchanged: Playground) -> None:
         unchanged.hop("apply", "--frobnicate").fails(2, "--frobnicate", "--help")
         unchanged.hop("frobnicate").fails(2, "frobnicate", "--list")
@@ -109,6 +110,7 @@ class TestWords:
         assert found.err.splitlines()[-1].startswith("hop: ")
         assert list(play.folder.iterdir()) == []
 
+    @pytest.mark.cold
     def test_help_is_help_and_not_a_name(self, play: Playground) -> None:
         found = play.hop("new", "--help").succeeds()
         assert "Make a new project" in found.out

@@ -2,9 +2,9 @@
 
 The start-up is most of the time that a short command takes. A copy is a process like any other, with a number of its
 own; signals reach it, and SIGKILL ends it. What it is not is a new interpreter. So hop runs cold, as the script
-that pip has installed, where that may matter: in tests that are marked so, those of the program, of bad input's words
-and places, of the README, and the first time that someone in the scenario gives a command; through Invoke, nox and
-shells; whenever a variable differs that counts at the start of a process; and with --cold everywhere.
+that pip has installed, where that may matter: in tests that are marked so, those of the program, of what is wrong
+before a command begins, of the README, and the first time that someone in the scenario gives a command; through Invoke,
+nox and shells; whenever a variable differs that counts at the start of a process; and with --cold everywhere.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from hop_tasks.database.interrupts import cancelled_by_signals
 from hop_tasks.database.locks import require_lock
 from hop_tasks.database.sessions import sessions_on
 from hop_tasks.database.statements import execute
-from hop_tasks.errors import DatabaseError
+from hop_tasks.errors import DatabaseError, HopError
 from hop_tasks.package import Synchronised, find_generator, synchronise
 from hop_tasks.registry import complete_registry, insert_release
 from hop_tasks.scripts import FileRun, TransactionStep, run_transaction
@@ -78,7 +79,13 @@ def apply_in_place(
         deployed = Deployed(release.version, release.message, tuple(files), time.perf_counter() - started)
     else:
         _, kept = _load(workspace, admin, base, None, lambda _: None)
-        deployed = deploy(workspace.database, release, manner, admin, workspace.reporter)
+        try:
+            deployed = deploy(workspace.database, release, manner, admin, workspace.reporter)
+        except HopError:
+            # The steps that were done are hop's work, which need not be kept when it is done again.
+            with suppress(DatabaseError):
+                note_writes(admin, workspace.database)
+            raise
         package = synchronise_database(workspace.project, workspace.database, release.version)
     assert package is not None
     note_writes(admin, workspace.database)
