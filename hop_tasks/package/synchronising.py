@@ -72,9 +72,9 @@ def synchronise(
         return Synchronised((), tuple(there))
     known = memory.find(key)
     texts = generator.generate(connection.core, release) if known is None else known
+    done = _synchronise(folder, texts, generator)
     if known is None:
         memory.keep(key, texts)
-    done = _synchronise(folder, texts, generator)
     if not done.left:
         memory.note(key, dict(own_files(folder)))
     return done

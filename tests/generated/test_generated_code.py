@@ -6,11 +6,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
+from hop_tasks.database.connections import Connection
 from hop_tasks.package import synchronise
 from tests.package.support import FixedGenerator
 
@@ -52,7 +54,12 @@ with create_engine(sys.argv[1]).connect() as connection:
 def packages(nasty_texts: Callable[[str], dict[str, str]], tmp_path: Path) -> Path:
     """The packages of all generators, side by side."""
     for name in GENERATORS:
-        synchronise(tmp_path / f"of_{name}", cast("Connection", None), FixedGenerator(nasty_texts(name)), None)
+        synchronise(
+            tmp_path / f"of_{name}",
+            cast("Connection", SimpleNamespace(core=None)),
+            FixedGenerator(nasty_texts(name)),
+            None,
+        )
     (tmp_path / "using.py").write_text(USING)
     return tmp_path
 
