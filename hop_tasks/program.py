@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import atexit
 import gc
-import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -108,48 +107,38 @@ def _project_folder() -> Path:
     return here
 
 
-class Ending:
-    """The end of the process without the taking apart of its modules, which takes as long as some commands."""
-
-    def __init__(self) -> None:
-        self._code: int | None = None
-
-    @contextmanager
-    def noted(self) -> Iterator[None]:
-        """Note the exit code that the body leads to, where that is all there is to its end."""
-        try:
-            yield
-        except SystemExit as error:
-            self._code = 0 if error.code is None else error.code if isinstance(error.code, int) else None
-            raise
-        self._code = 0
-
-    def at_once(self) -> None:
-        """End with that code. Where there is none, or something could not be written, Python ends as it does."""
-        if self._code is None:
-            return
-        logging.shutdown()
-        try:
-            for stream in (sys.stdout, sys.stderr):
-                if stream is not None:
-                    stream.flush()
-        except (OSError, ValueError):
-            return
-        os._exit(self._code)
-
-
 def make_program() -> HopProgram:
     """A new program; each reads its own command line."""
     return HopProgram(name="hop", binary="hop", binary_names=["hop"], namespace=namespace())
 
 
 def main() -> None:
-    """The entry point of the `hop` script."""
+    """`hop` within a program that goes on: raises SystemExit as the command ends."""
     # Nearly all that a short command allocates are modules, which stay: to look among them for garbage after each 700
     # objects, as Python does, takes a tenth of its time.
     gc.set_threshold(GARBAGE_AFTER)
-    ending = Ending()
-    # The first that is registered is done last.
-    atexit.register(ending.at_once)
-    with ending.noted():
-        make_program().run()
+    make_program().run()
+
+
+def script() -> None:
+    """The entry point of the `hop` script: the process ends here, as multiprocessing ends those that it has started.
+
+    Python would take all modules apart first, which takes as long as some commands.
+    """
+    code: object = 0
+    try:
+        main()
+    except SystemExit as error:
+        code = error.code or 0
+    if not isinstance(code, int):
+        sys.exit(str(code))
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except (OSError, ValueError):
+        # Python knows how to say that something could not be written.
+        sys.exit(code)
+    os._exit(code & 0xFF)

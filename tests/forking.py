@@ -11,7 +11,6 @@ could inherit.
 
 from __future__ import annotations
 
-import atexit
 import gc
 import importlib
 import json
@@ -109,24 +108,9 @@ def become(descriptors: list[int]) -> None:
     sys.path[0] = str(Path(sys.argv[0]).parent)
 
 
-def leave(code: object) -> None:
-    """End with an exit code, as the interpreter would, less the taking apart of all modules: half of the time."""
-    if code is None or isinstance(code, int):
-        threading._shutdown()  # type: ignore[attr-defined]
-        atexit._run_exitfuncs()
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        os._exit((code or 0) & 0xFF)
-
-
 if __name__ == "__main__":
     import_everything()
     become(serve(socket.socket(fileno=int(sys.argv[1]))))
-    from hop_tasks.program import main
+    from hop_tasks.program import script
 
-    try:
-        main()
-        leave(None)
-    except SystemExit as end:
-        leave(end.code)
-        raise
+    script()

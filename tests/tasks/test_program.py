@@ -388,3 +388,26 @@ def test_output_that_nobody_reads_any_more_ends_quietly(nowhere: Playground) -> 
         process.stdout.close()
         assert process.stderr is not None
         assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize(("words", "code"), [("--list", 0), ("nonsense", 2)])
+def test_what_others_do_at_the_end_of_a_process_is_done(
+    nowhere: Playground, tmp_path: Path, words: str, code: int
+) -> None:
+    """What measures coverage, or traces, is told of each program by the file sitecustomize.py."""
+    told = tmp_path / "told"
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import atexit\natexit.register(lambda: open({str(told)!r}, 'w').close())\n"
+    )
+    place = nowhere.with_variables(PYTHONPATH=str(tmp_path))
+    assert place.run(str(SCRIPTS / "hop"), words).code == code
+    assert told.exists()
+
+
+def test_output_that_cannot_be_written_is_an_error(nowhere: Playground) -> None:
+    done = subprocess.run(
+        f"'{SCRIPTS / 'hop'}' --list >/dev/full", shell=True, cwd=nowhere.folder, env=nowhere.environment, check=False,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "No space left on device" in done.stderr
