@@ -30,6 +30,16 @@ def load() -> str:
     return " ".join(f"{number:.2f}" for number in os.getloadavg())
 
 
+def file_system(folder: Path | None) -> str:
+    """The kind of file system that a folder is on, such as ext4, or tmpfs, which has no disk below it."""
+    words = ["findmnt", "--noheadings", "--output=FSTYPE", "--target", str(folder)]
+    try:
+        found = subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        found = ""
+    return found or "an unknown file system"
+
+
 def _cores() -> set[int]:
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
 

@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PICTURES = Path(__file__).with_name("results")
 BLOCK = re.compile(r"(<!-- figures of the benchmark -->\n).*?(<!-- end of the figures -->\n)", re.DOTALL)
 
-SHOWN = 300
-"""The length of the history whose table is shown, if it was measured; else the longest. The plot has all."""
+SHOWN = (300, 3000)
+"""The lengths of the histories whose tables are shown, if they were measured; else the longest. The plot has all."""
 
 UPGRADE_HEAD = ("from empty", "ratio", "ms a release above psql", "less a start", "nothing to do", "one more")
 TITLES = {
@@ -45,12 +45,12 @@ def with_figures(text: str, results: Results) -> str:
 
 def figures(results: Results) -> str:
     """What stands between the comments: the machine, two tables, two plots."""
-    names = ("machine", "server")
+    names = ("machine", "server", "its files")
     parts = [", ".join(results.facts[name] for name in names if name in results.facts) + ":\n"]
     if sizes := results.sizes(EMPTY):
-        releases = SHOWN if SHOWN in sizes else sizes[-1]
-        rows = [_upgrade_row(results, series) for series in in_order(results, EMPTY, releases)]
-        parts.append(table([f"{releases:,} releases, seconds", *UPGRADE_HEAD], rows))
+        for releases in [size for size in sizes if size in SHOWN] or sizes[-1:]:
+            rows = [_upgrade_row(results, series) for series in in_order(results, EMPTY, releases)]
+            parts.append(table([f"{releases:,} releases, seconds", *UPGRADE_HEAD], rows))
     if sizes := results.sizes(APPLY):
         rows = [
             [series.subject, *(_reapply_cell(results, size, series.subject) for size in sizes)]

@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 from hop_tasks.database import embedded
 from hop_tasks.database.clients import VARIABLES
 from hop_tasks.report import LoggingReporter
+from tests.benchmarks.machine import file_system
 from tests.benchmarks.measuring import BenchmarkError
 
 SHOWN = (
@@ -59,11 +60,13 @@ class Server:
     Attributes:
         url: of its maintenance database.
         programs: the folder of psql and pg_dump.
+        folder: of its data, where that is known.
         prefix: how the names of all databases of this run begin.
     """
 
     url: URL
     programs: Path
+    folder: Path | None = None
     prefix: str = field(default_factory=lambda: f"bench_{secrets.token_hex(3)}")
 
     def name(self, *parts: object) -> str:
@@ -136,6 +139,7 @@ class Server:
         )
         return {
             "server": str(version).partition(" on ")[0],
+            "its files": f"its files on {file_system(self.folder)}",
             "its settings": ", ".join(f"{name} = {value}" for name, value in rows),
         }
 
@@ -161,7 +165,7 @@ def running_server(url: str | None, folder: Path | None = None) -> Iterator[Serv
     try:
         found = embedded.start(place / "data", LoggingReporter())
         try:
-            yield Server(found.url("postgres"), programs())
+            yield Server(found.url("postgres"), programs(), place)
         finally:
             embedded.stop(place / "data")
     finally:
