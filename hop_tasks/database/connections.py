@@ -6,7 +6,7 @@ its Core and what people write for it work on the same session, in the same tran
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -83,11 +83,13 @@ class Connection:
     Args:
         driver: psycopg2's connection.
         address: where it leads.
+        another: opens one like it.
     """
 
-    def __init__(self, driver: DriverConnection, address: Address) -> None:
+    def __init__(self, driver: DriverConnection, address: Address, another: Callable[[], DriverConnection]) -> None:
         self.driver = driver
         self.address = address
+        self._another = another
         self._core: sqlalchemy.Connection | None = None
 
     def exec_driver_sql(self, statement: str, parameters: Parameters | None = None, *, as_is: bool = False) -> Rows:
@@ -127,12 +129,18 @@ class Connection:
 
     def _make_core(self) -> sqlalchemy.Connection:
         from sqlalchemy import create_engine
-        from sqlalchemy.pool import StaticPool
+        from sqlalchemy.pool import NullPool
+
+        own = [self.driver]
+
+        def connect() -> DriverConnection:
+            """Give this connection first; others to whoever asks its engine for more."""
+            return own.pop() if own else self._another()
 
         engine = create_engine(
             self.address.url,
-            poolclass=StaticPool,
-            creator=lambda: self.driver,
+            poolclass=NullPool,
+            creator=connect,
             # It is looked for in a transaction, which not every pooler allows.
             use_native_hstore=not self.driver.autocommit,
         )
@@ -211,9 +219,3 @@ class Connection:
         with suppress(SQLAlchemyError, Error):
             core.close()
         self._core = None
-
-
-def driver_error(error: BaseException) -> Error | None:
-    """The driver's error, also where SQLAlchemy has wrapped it; None for any other."""
-    found = getattr(error, "orig", None) or error
-    return found if isinstance(found, Error) else None

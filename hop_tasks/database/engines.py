@@ -88,10 +88,15 @@ class Database:
 
         address = self.address
         arguments = {**address.arguments, **connect_arguments(address.query, application)}
-        with explain_errors(self.shown):
-            driver = psycopg2.connect(**arguments, connection_factory=DriverConnection)
+
+        def open_driver() -> DriverConnection:
+            driver: DriverConnection = psycopg2.connect(**arguments, connection_factory=DriverConnection)
             driver.set_session(isolation_level=None if autocommit else "READ COMMITTED", autocommit=autocommit)
-            connection = Connection(driver, address)
+            return driver
+
+        with explain_errors(self.shown):
+            driver = open_driver()
+            connection = Connection(driver, address, open_driver)
             try:
                 with cancellable(driver):
                     yield connection

@@ -28,6 +28,6 @@ def execute(url: URL, statement: sql.Composable) -> list[tuple[object, ...]]:
 def over(core: Connection) -> HopConnection:
     """A connection of SQLAlchemy as one of hop's."""
     driver = core.connection.driver_connection
-    made = HopConnection(driver, Address.of(core.engine.url))  # type: ignore[arg-type]
+    made = HopConnection(driver, Address.of(core.engine.url), core.engine.raw_connection)  # type: ignore[arg-type]
     made._core = core
     return made

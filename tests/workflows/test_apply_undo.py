@@ -108,6 +108,28 @@ class TestAgainAndAgain:
             "pre", "10.sql", "2.sql", "B.sql", "a.sql", "python 3", "post",
         ]  # fmt: skip
 
+    def test_what_a_python_patch_does_in_a_session_of_its_own_is_apart(self, shelf: Shelf, play: Playground) -> None:
+        place = shelf.copy(prepared, play)
+        place.write(
+            "Patches/0/0/1/own.py",
+            "from sqlalchemy import text\n\n\n"
+            "def apply(connection):\n"
+            "    connection.execute(text('CREATE TABLE inside (pid integer)'))\n"
+            "    for _ in range(2):\n"
+            "        with connection.engine.connect() as other:\n"
+            "            seen = other.execute(text(\"SELECT to_regclass('inside')\")).scalar_one()\n"
+            "            pid = other.execute(text('SELECT pg_backend_pid()')).scalar_one()\n"
+            "        assert seen is None, 'not committed yet'\n"
+            "        connection.execute(text('INSERT INTO inside VALUES (:pid)'), {'pid': pid})\n"
+            "        connection.execute(text('INSERT INTO inside VALUES (pg_backend_pid())'))\n"
+            "        with connection.engine.begin() as other:\n"
+            "            other.execute(text('CREATE TABLE IF NOT EXISTS outside ()'))\n",
+        )
+        place.hop("apply").succeeds()
+        assert tables(place) == ["customer", "inside", "outside", "product"]
+        assert place.sql("SELECT count(*), count(DISTINCT pid) FROM inside") == [(4, 3)]
+        assert place.releases() == ["0.0.0", "0.0.1"]
+
 
 class TestFailure:
     def test_database_sessions_and_package_are_as_before(self, shelf: Shelf, play: Playground) -> None:
