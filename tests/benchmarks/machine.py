@@ -34,10 +34,11 @@ def file_system(folder: Path | None) -> str:
     """The kind of file system that a folder is on, such as ext4, or tmpfs, which has no disk below it."""
     words = ["findmnt", "--noheadings", "--output=FSTYPE", "--target", str(folder)]
     try:
-        found = subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+        found = subprocess.run(words, capture_output=True, text=True, check=False).stdout.split()
     except OSError:
-        found = ""
-    return found or "an unknown file system"
+        found = []
+    # Of file systems mounted on one another the last is seen.
+    return found[-1] if found else "an unknown file system"
 
 
 def _cores() -> set[int]:
