@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import cache
 from pathlib import Path
 
 VARIABLE = "HOP_TESTING_CHECKPOINT"
@@ -20,7 +21,7 @@ PATIENCE = 60.0
 
 def checkpoint(name: str) -> None:
     """A place called `name`, such as `upgrade.before_commit`, where a test may stop the command, once."""
-    wanted, _, place = os.environ.get(VARIABLE, "").partition("=")
+    wanted, place = _wanted()
     if wanted != name:
         return
     folder = Path(place)
@@ -32,3 +33,10 @@ def checkpoint(name: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while not (folder / "go").exists() and time.monotonic() < deadline:
         time.sleep(0.002)
+
+
+@cache
+def _wanted() -> tuple[str, str]:
+    """The name and the folder of the variable, looked up once: there are several checkpoints in each release."""
+    name, _, folder = os.environ.get(VARIABLE, "").partition("=")
+    return name, folder

@@ -6,11 +6,12 @@ import os
 import re
 import stat
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from hop_tasks.errors import RepositoryError
 from hop_tasks.repository.git import GitRunner
@@ -35,42 +36,80 @@ class TreeEntry:
     object_id: str
 
 
+Found: TypeAlias = "tuple[str, str, bytes] | None"
+"""The id, type and content of an object; None if there is none."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Objects that git was asked for: how many, and those that it has answered with so far."""
+
+    count: int
+    found: list[Found]
+
+
 class ObjectReader:
     """Objects of a repository through one `git cat-file --batch` process: some microseconds for each."""
 
     def __init__(self, process: Any) -> None:
         self._stdin, self._stdout, self._stderr = process.stdin, process.stdout, process.stderr
+        self._to_ask: deque[tuple[str, Asked]] = deque()
+        self._waiting: deque[tuple[str, int, Asked]] = deque()
+        self._size = 0
 
-    def read(self, name: str) -> tuple[str, str, bytes] | None:
+    def read(self, name: str) -> Found:
         """The id, type and content of an object, by a name of git's such as `1.0.0:Patches`; None if there is none.
 
         Raises RepositoryError if git cannot tell, as in a partial clone whose origin does not answer.
         """
         return self.read_all([name])[0]
 
-    def read_all(self, names: Sequence[str]) -> list[tuple[str, str, bytes] | None]:
-        """The same for many names, in their order: git is asked for a page of them before the first answer is read."""
-        found: list[tuple[str, str, bytes] | None] = []
-        waiting: list[str] = []
-        size = 0
-        for name in names:
-            asked = len(name.encode()) + 1
-            if size + asked > PAGE:
-                found += self._ask(waiting)
-                waiting, size = [], 0
-            waiting.append(name)
-            size += asked
-        return found + self._ask(waiting)
+    def read_all(self, names: Sequence[str]) -> list[Found]:
+        """The same for many names, in their order."""
+        return self.take(self.ask(names))
 
-    def _ask(self, names: Sequence[str]) -> list[tuple[str, str, bytes] | None]:
-        known = [name for name in names if "\n" not in name]
-        with suppress(BrokenPipeError):
-            self._stdin.write("".join(f"{name}\n" for name in known).encode())
-            self._stdin.flush()
-        return [self._answer(name) if "\n" not in name else None for name in names]
+    def ask(self, names: Sequence[str]) -> Asked:
+        """Ask git for objects, whose answers `take` waits for: it looks for them in the meantime."""
+        asked = Asked(len(names), [])
+        self._to_ask += ((name, asked) for name in names)
+        self._send()
+        return asked
 
-    def _answer(self, name: str) -> tuple[str, str, bytes] | None:
-        header = self._stdout.readline().decode().rstrip("\n")
+    def take(self, asked: Asked) -> list[Found]:
+        """What git has answered, in the order of the names. Raises RepositoryError as `read` does."""
+        while len(asked.found) < asked.count:
+            self._receive()
+        return asked.found
+
+    def _send(self) -> None:
+        """Ask for as much as fits on a page together with what is not answered yet."""
+        lines = []
+        while self._to_ask:
+            name, asked = self._to_ask[0]
+            size = len(name.encode()) + 1
+            if self._waiting and self._size + size > PAGE:
+                break
+            self._to_ask.popleft()
+            if "\n" in name:
+                size = 0  # no name of git's: it is not asked
+            else:
+                lines.append(f"{name}\n")
+            self._waiting.append((name, size, asked))
+            self._size += size
+        if lines:
+            with suppress(BrokenPipeError):
+                self._stdin.write("".join(lines).encode())
+                self._stdin.flush()
+
+    def _receive(self) -> None:
+        name, size, asked = self._waiting.popleft()
+        asked.found.append(self._answer(name) if size else None)
+        self._size -= size
+        if self._to_ask and self._size < PAGE // 2:
+            self._send()
+
+    def _answer(self, name: str) -> Found:
+        header = self._stdout.readline()
         if not header:
             said = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
             raise RepositoryError(
@@ -78,12 +117,11 @@ class ObjectReader:
                 "nothing was changed",
                 hint="git fsck; where the clone is a partial one, see whether git fetch origin works",
             )
-        if header.endswith((" missing", " ambiguous")):
+        if header.endswith((b" missing\n", b" ambiguous\n")):
             return None
-        object_id, kind, size = header.rsplit(" ", 2)
-        content = self._stdout.read(int(size))
-        self._stdout.read(1)
-        return object_id, kind, content
+        object_id, kind, size = header.decode().rsplit(" ", 2)
+        # Behind the content there is the end of a line.
+        return object_id, kind, self._stdout.read(int(size) + 1)[:-1]
 
     def tree(self, name: str) -> tuple[TreeEntry, ...] | None:
         """The entries of a folder, by a name such as `1.0.0:Patches/1/0/0`; None if there is no such folder."""
@@ -167,22 +205,7 @@ def write_tag(git: GitRunner, name: str, commit: str, message: str) -> str:
 
 
 def parse_tree(object_id: str, content: bytes) -> tuple[TreeEntry, ...]:
-    """The entries of a tree."""
-    return tuple(
-        TreeEntry(int(mode, 8), os.fsdecode(name), at.hex()) for mode, name, at in _entries(object_id, content)
-    )
-
-
-def find_folder(object_id: str, content: bytes, name: str) -> str | None:
-    """The id of the folder of that name in a tree; None if there is none."""
-    wanted = os.fsencode(name)
-    for mode, found, at in _entries(object_id, content):
-        if found == wanted:
-            return at.hex() if int(mode, 8) == TREE_MODE else None
-    return None
-
-
-def _entries(object_id: str, content: bytes) -> list[tuple[bytes, bytes, bytes]]:
-    """Mode, name and id of each entry, as git writes them: `<octal mode> <name>\\0<id>`."""
+    """The entries of a tree, which git writes as `<octal mode> <name>\\0<id>`."""
     # The id in bytes: 20 with SHA-1, 32 with SHA-256.
-    return (SHORT_ENTRIES if len(object_id) == 40 else LONG_ENTRIES).findall(content)
+    entries = SHORT_ENTRIES if len(object_id) == 40 else LONG_ENTRIES
+    return tuple(TreeEntry(int(mode, 8), os.fsdecode(name), at.hex()) for mode, name, at in entries.findall(content))

@@ -1,22 +1,26 @@
-"""Some folders of many commits, read in blocks: git answers with little more than what was not read before."""
+"""Some folders of many commits, read in blocks: git is at the next ones while one is gone through."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeAlias, TypeVar
 
 from hop_tasks.errors import RepositoryError
-from hop_tasks.repository.objects import SUBMODULE_MODE, TREE_MODE, ObjectReader, find_folder, parse_tree
+from hop_tasks.repository.objects import SUBMODULE_MODE, TREE_MODE, ObjectReader, parse_tree
 
-BLOCK = 32
-"""Commits that are read together; the files of no more are in memory."""
+T = TypeVar("T")
 
-TREES_KEPT = 1000
-"""Trees that are remembered: of two commits that follow each other, most are the same."""
+Reading: TypeAlias = "Generator[None, None, list[T]]"
+"""What a block comes to. It yields whenever it has asked git for something that it cannot do without."""
 
-ROOT = re.compile(rb"tree ([0-9a-f]+)$", re.MULTILINE)
+BLOCK = 16
+"""Commits that are read together, few enough for git to be asked for the next ones before the answers are read; the
+files of two blocks are in memory."""
+
 AUTHOR = re.compile(rb"^author (.*?) ?<(.*?)> ?-?\d+ [-+]\d+$", re.MULTILINE)
 ENCODING = re.compile(rb"^encoding (\S+)$", re.MULTILINE)
 
@@ -47,89 +51,100 @@ def read_folders(objects: ObjectReader, wanted: Iterable[tuple[str, Sequence[str
         objects: reads them.
         wanted: for each a name of git's for the commit, and the paths of the folders.
 
-    Raises RepositoryError if an object is missing.
+    Raises RepositoryError if a file is missing.
     """
-    walker = _Walker(objects)
-    pending = iter(wanted)
-    while block := list(islice(pending, BLOCK)):
-        yield from walker.read(block)
+    return _overlapped(_commits(objects, block) for block in _blocks(wanted))
 
 
 def read_blobs(objects: ObjectReader, wanted: Iterable[Sequence[str]]) -> Iterator[list[bytes]]:
     """The contents of blobs, for each of several lists of their ids. Raises RepositoryError if one is missing."""
+    return _overlapped(_lists(objects, block) for block in _blocks(wanted))
+
+
+def _blocks(wanted: Iterable[T]) -> Iterator[list[T]]:
     pending = iter(wanted)
     while block := list(islice(pending, BLOCK)):
-        blobs = _blobs(objects, {blob for each in block for blob in each})
-        for each in block:
-            yield [blobs[blob] for blob in each]
+        yield block
 
 
-class _Walker:
-    def __init__(self, objects: ObjectReader) -> None:
-        self._objects = objects
-        self._trees: dict[str, bytes] = {}
-
-    def read(self, block: Sequence[tuple[str, Sequence[str]]]) -> list[CommitFolders | None]:
-        commits = self._objects.read_all([f"{name}^{{commit}}" for name, _ in block])
-        roots = [_root(found[2]) if found else None for found in commits]
-        folders = [(place, folder) for place, (_, names) in enumerate(block) for folder in names if roots[place]]
-        trees = self._descend([(str(roots[place]), folder.split("/")) for place, folder in folders])
-        at: list[dict[str, str]] = [{} for _ in block]
-        for (place, folder), tree in zip(folders, trees, strict=True):
-            if tree is not None:
-                at[place][folder] = tree
-        files = [self._files(found) for found in at]
-        blobs = _blobs(self._objects, {object_id for paths in files for object_id in paths.values()})
-        contents = [{path: blobs[blob] for path, blob in paths.items()} for paths in files]
-        return [
-            CommitFolders(found[0], _author(found[2]), at[place], files[place], contents[place]) if found else None
-            for place, found in enumerate(commits)
-        ]
-
-    def _descend(self, ways: Sequence[tuple[str, list[str]]]) -> list[str | None]:
-        """The trees that one comes to from others, by the names on the way; the trees themselves are read too."""
-        here: list[str | None] = [root for root, _ in ways]
-        seen: dict[tuple[str, str], str | None] = {}
-        for depth in range(max((len(names) for _, names in ways), default=0) + 1):
-            self._read_trees({tree for tree in here if tree})
-            for place, (_, names) in enumerate(ways):
-                tree = here[place]
-                if tree and depth < len(names):
-                    step = tree, names[depth]
-                    if step not in seen:
-                        seen[step] = find_folder(tree, self._trees[tree], names[depth])
-                    here[place] = seen[step]
-        return here
-
-    def _read_trees(self, wanted: set[str]) -> None:
-        lacking = sorted(wanted - self._trees.keys())
-        if len(self._trees) + len(lacking) > TREES_KEPT:
-            self._trees = {tree: entries for tree, entries in self._trees.items() if tree in wanted}
-        for tree, found in zip(lacking, self._objects.read_all(lacking), strict=True):
-            self._trees[tree] = _there(tree, found)[2]
-
-    def _files(self, folders: Mapping[str, str]) -> dict[str, str]:
-        return {
-            f"{folder}/{entry.name}": entry.object_id
-            for folder, tree in folders.items()
-            for entry in parse_tree(tree, self._trees[tree])
-            if entry.mode not in (TREE_MODE, SUBMODULE_MODE)
-        }
+def _overlapped(blocks: Iterator[Reading[T]]) -> Iterator[T]:
+    """What blocks come to, in their order. While one is gone through, git looks for what the next ones ask for."""
+    begun: deque[Reading[T]] = deque()
+    while True:
+        done: list[T] = []
+        for block in tuple(begun):
+            # The first has asked first, and is the only one that can be at its end: all take the same steps.
+            try:
+                next(block)
+            except StopIteration as end:
+                done = end.value
+                begun.popleft()
+        if another := next(blocks, None):
+            next(another)
+            begun.append(another)
+        yield from done
+        if not begun:
+            return
 
 
-def _blobs(objects: ObjectReader, wanted: set[str]) -> dict[str, bytes]:
-    names = sorted(wanted)
-    return {name: _there(name, found)[2] for name, found in zip(names, objects.read_all(names), strict=True)}
+def _commits(objects: ObjectReader, block: Sequence[tuple[str, Sequence[str]]]) -> Reading[CommitFolders | None]:
+    asked = objects.ask([f"{name}^{{commit}}" for name, _ in block])
+    yield
+    commits = objects.take(asked)
+    folders = [
+        (place, f"{found[0]}:{folder}", folder)
+        for place, (found, (_, names)) in enumerate(zip(commits, block, strict=True))
+        if found is not None
+        for folder in names
+    ]
+    asked = objects.ask([name for _, name, _ in folders])
+    yield
+    trees: list[dict[str, str]] = [{} for _ in block]
+    files: list[dict[str, str]] = [{} for _ in block]
+    for (place, _, folder), tree in zip(folders, objects.take(asked), strict=True):
+        if tree is not None and tree[1] == "tree":
+            trees[place][folder] = tree[0]
+            files[place].update(_files(folder, tree[0], tree[2]))
+    contents = yield from _blobs(objects, [blob for paths in files for blob in paths.values()])
+    return [
+        CommitFolders(
+            found[0],
+            _author(found[2]),
+            trees[place],
+            files[place],
+            {path: contents[blob] for path, blob in files[place].items()},
+        )
+        if found
+        else None
+        for place, found in enumerate(commits)
+    ]
 
 
-def _there(object_id: str, found: tuple[str, str, bytes] | None) -> tuple[str, str, bytes]:
-    if found is None:
-        raise RepositoryError(f"object {object_id} is missing in the repository", hint="git fetch --unshallow origin")
-    return found
+def _lists(objects: ObjectReader, block: Sequence[Sequence[str]]) -> Reading[list[bytes]]:
+    contents = yield from _blobs(objects, [blob for each in block for blob in each])
+    return [[contents[blob] for blob in each] for each in block]
 
 
-def _root(commit: bytes) -> str:
-    return ROOT.match(commit)[1].decode()  # type: ignore[index]
+def _blobs(objects: ObjectReader, wanted: Iterable[str]) -> Generator[None, None, dict[str, bytes]]:
+    names = tuple(dict.fromkeys(wanted))
+    asked = objects.ask(names)
+    yield
+    contents = {}
+    for name, found in zip(names, objects.take(asked), strict=True):
+        if found is None:
+            hint = "git fetch --unshallow origin"
+            raise RepositoryError(f"object {name} is missing in the repository", hint=hint)
+        contents[name] = found[2]
+    return contents
+
+
+def _files(folder: str, tree: str, content: bytes) -> dict[str, str]:
+    """Path -> id of the files directly in a folder."""
+    return {
+        f"{folder}/{entry.name}": entry.object_id
+        for entry in parse_tree(tree, content)
+        if entry.mode not in (TREE_MODE, SUBMODULE_MODE)
+    }
 
 
 def _author(commit: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from hop_tasks.errors import PatchError
@@ -54,7 +55,7 @@ class PatchFile:
                 details=excerpt(self.content.decode("utf-8", "replace"), line, column),
             ) from error
 
-    @property
+    @cached_property
     def checksum(self) -> str:
         """`sha256:…` over its bytes."""
         return f"sha256:{hashlib.sha256(self.content).hexdigest()}"
