@@ -102,7 +102,9 @@ _STAMP = """
 
 _RELEASES = """
     SELECT major, minor, patch, coalesce(changelog, '') AS message, "commit", own ->> 'author' AS author,
-           own ->> 'checksum' AS checksum, (own ->> 'duration')::interval AS duration,
+           own ->> 'checksum' AS checksum,
+           -- In seconds: the driver cannot read an interval in every IntervalStyle.
+           extract(epoch FROM (own ->> 'duration')::interval)::float8 AS duration,
            own ->> 'applied_from' AS applied_from, hop_release, own ->> 'tag' AS tag, own ->> 'tree' AS tree,
            (own ->> 'started_at')::timestamptz AS started_at, own ->> 'applied_by' AS applied_by,
            (own ->> 'applied_at')::timestamptz AS applied_at
@@ -154,8 +156,9 @@ def digest_commits(connection: Connection) -> str | None:
 
 
 def _release(row: Sequence[Any]) -> ReleaseRow:
-    major, minor, patch, *more = row
-    return ReleaseRow(Version(major, minor, patch), *more)
+    major, minor, patch, message, commit, author, checksum, seconds, *more = row
+    duration = None if seconds is None else timedelta(seconds=seconds)
+    return ReleaseRow(Version(major, minor, patch), message, commit, author, checksum, duration, *more)
 
 
 def read_commits(connection: Connection) -> dict[Version, str | None]:

@@ -320,6 +320,17 @@ class TestWhoWhenHowLong:
         assert [row[6] for row in rows[1:]] == ["a patch release"] * 3
         assert len({row[8] for row in rows}) == 1
 
+    def test_they_are_read_the_same_in_sessions_of_any_style(self, shelf: Shelf) -> None:
+        place = shelf.shared(self.upgraded)
+        with transaction(place) as connection:
+            usual = read_releases(connection)
+            assert usual[0].duration == place.sql(
+                "SELECT duration FROM half_orm_meta.hop_release ORDER BY major DESC, minor DESC, patch DESC LIMIT 1"
+            )[0][0]  # fmt: skip
+            for style in ("iso_8601", "sql_standard", "postgres_verbose"):
+                connection.exec_driver_sql(f"SET LOCAL IntervalStyle = {style}")
+                assert read_releases(connection) == usual, style
+
     def test_they_are_shown_by_hop(self, shelf: Shelf) -> None:
         place = shelf.shared(self.upgraded)
         by, whence, commit = place.sql("SELECT applied_by, applied_from, commit FROM half_orm_meta.hop_release "
