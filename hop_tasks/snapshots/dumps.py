@@ -37,6 +37,9 @@ COPY_LINE = re.compile(rb"COPY .* FROM stdin;\n")
 KEY_LINE = re.compile(rb"\\(?:un)?restrict \w+\n?")
 """What pg_dump writes around a script, so that psql obeys no commands within; older ones do not."""
 
+LEXICAL_LINE = re.compile(rb"SET (client_encoding|standard_conforming_strings) = [^;\n]+;\n")
+"""What is near the beginning of each script, and says how the rest of it is to be read."""
+
 END_OF_ROWS = b"\\.\n"
 
 WHOLE_SCHEMAS = """
@@ -160,7 +163,9 @@ def load_dump(connection: Connection, folder: Path) -> None:
             if section == ROWS:
                 _run_rows(raw, script)
             else:
-                _run(raw, _without_key(list(script)))
+                lines = _without_key(list(script))
+                _run(raw, _lexical(lines))
+                _run(raw, lines)
     connection.exec_driver_sql("RESET ALL")
 
 
@@ -196,6 +201,16 @@ def _run(raw: DriverConnection, lines: list[bytes]) -> None:
         cursor.execute(b"".join([*lines, b"\nSELECT 1"]))
 
 
+def _lexical(lines: list[bytes]) -> list[bytes]:
+    """What must be in force before the server gets a script: it takes a message apart before it runs any of it."""
+    found: dict[bytes, bytes] = {}
+    for line in lines:
+        # The first of each: a function may have lines that look the same.
+        if (setting := LEXICAL_LINE.fullmatch(line)) and setting[1] not in found:
+            found[setting[1]] = line
+    return list(found.values())
+
+
 def _without_key(lines: list[bytes]) -> list[bytes]:
     """A script without the two commands of psql's, of which a function may have some that look the same."""
     first = next((number for number, line in enumerate(lines) if line.strip() and not line.startswith(b"--")), 0)
@@ -212,7 +227,7 @@ def _run_rows(raw: DriverConnection, script: IO[bytes]) -> None:
             _run(raw, pending)
             pending = []
             with raw.cursor() as cursor:
-                cursor.copy_expert(line.decode(), _Rows(script))
+                cursor.copy_expert(line, _Rows(script))
         elif not KEY_LINE.fullmatch(line):
             pending.append(line)
     _run(raw, pending)

@@ -14,6 +14,8 @@ from sqlalchemy import make_url
 
 from hop_tasks.catalog import read_catalog
 from hop_tasks.database.engines import Database
+from hop_tasks.database.statements import server_version
+from hop_tasks.snapshots import load_dump, write_dump
 from tests.playground import HOP, Playground
 from tests.workflows.shelf import CUSTOMER, SCHEMA, database_of, maintain
 from tests.workflows.sparing import await_
@@ -101,6 +103,36 @@ def test_a_patch_that_fails_leaves_database_and_sessions_alone(place: Playground
         place.write("Patches/0/0/1/02_bad.sql", "SELECT 1;\n")
         place.with_variables(HOP_LOCK_TIMEOUT="0.2").hop("apply").fails(5, "other sessions hold locks", "as it was")
     assert (state(place), place.releases()) == before
+
+
+WESTERN = r"""
+CREATE TABLE "café" (name text DEFAULT 'c:\bé');
+INSERT INTO "café" VALUES ('déjà'), ('Ã©');
+CREATE FUNCTION greet() RETURNS text LANGUAGE sql AS $$SELECT '\b Ã©'::text$$;
+"""
+""" 'Ã©' in Latin-1 is an e with an accent in UTF-8."""
+
+
+def test_a_dump_is_read_in_the_encoding_and_with_the_strings_that_it_was_written_in(
+    server_url: str, database: Database, tmp_path: Path
+) -> None:
+    default = "SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef"
+    seen = f'SELECT array_agg(name ORDER BY name), greet(), ({default}) FROM "café"'
+    with database.administer() as admin:
+        admin.exec_driver_sql(f"CREATE DATABASE {database.name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+        server = server_version(admin)
+    with database.connect() as connection:
+        connection.exec_driver_sql(WESTERN, as_is=True)
+        connection.commit()
+        before = connection.exec_driver_sql(seen).all()
+    write_dump(database, tmp_path / "dump", release=None, server=server, programs=None)
+    with database.administer() as admin:
+        admin.exec_driver_sql(f"ALTER DATABASE {database.name} SET standard_conforming_strings = off")
+    with database.connect() as connection:
+        load_dump(connection, tmp_path / "dump")
+        assert connection.exec_driver_sql("SHOW client_encoding").scalar() == "UTF8"
+        connection.exec_driver_sql("SET standard_conforming_strings = on")
+        assert connection.exec_driver_sql(seen).all() == before
 
 
 def test_rows_typed_in_are_kept_in_files(place: Playground) -> None:
