@@ -117,7 +117,8 @@ class ObjectReader:
                 "nothing was changed",
                 hint="git fsck; where the clone is a partial one, see whether git fetch origin works",
             )
-        if header.endswith((b" missing\n", b" ambiguous\n")):
+        # Since git 2.51 it says of a submodule in a tree that it is one, and no longer that its commit is missing.
+        if header.endswith((b" missing\n", b" ambiguous\n", b" submodule\n")):
             return None
         object_id, kind, size = header.decode().rsplit(" ", 2)
         # Behind the content there is the end of a line.

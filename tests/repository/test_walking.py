@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -132,3 +133,16 @@ def test_a_git_that_has_ended_is_said_each_time(repository: Repository) -> None:
         process.stdin.close()
     process.stdout.close()
     process.stderr.close()
+
+
+def test_a_submodule_is_not_there_for_any_version_of_git() -> None:
+    """Later versions than that of this machine answer as git-cat-file(1) says, `<oid> SP submodule LF`."""
+    answers = f"{'a' * 40} submodule\n{'b' * 40} blob 2\nhi\n"
+    with subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdout.write(sys.argv[1]); sys.stdin.read()", answers],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        found = ObjectReader(process).read_all(["0.0.1:Patches/sub", "b" * 40])
+        assert found == [None, ("b" * 40, "blob", b"hi")]
