@@ -109,6 +109,9 @@ def run_transaction(
     raw = driver_connection(connection)
     has_python = any(isinstance(part.program, CodeType) for part in step.parts)
     opening = "" if begun else begin(connection, by_driver=has_python)
+    if has_python:
+        # What Python files need takes long to import: it is there before the first file takes locks.
+        _ = connection.core
     guard = TransactionGuard(connection, opening, lock_timeout, settled=settled)
     runs = []
     for part in step.parts:
