@@ -217,5 +217,8 @@ class Connection:
         from sqlalchemy.exc import SQLAlchemyError
 
         with suppress(SQLAlchemyError, Error):
+            if self.driver.closed:
+                # SQLAlchemy would try to roll back, and log at length that it cannot.
+                core.invalidate()
             core.close()
         self._core = None
