@@ -191,6 +191,8 @@ def _freshen(connection: Connection) -> None:
     """The session as it was when it began, and not ended for being idle: others may work for long before it goes on."""
     if not driver_connection(connection).closed:
         connection.exec_driver_sql("DISCARD ALL")
+        # As the driver does when it connects: it can read times in no other style.
+        connection.exec_driver_sql("SET DateStyle TO ISO")
         settle_session(connection, pooled=True)
 
 
