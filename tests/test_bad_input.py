@@ -282,6 +282,11 @@ class TestPatchFiles:
             ("import nowhere_to_be_found\n\ndef apply(c):\n    pass\n", (":1:", "nowhere_to_be_found")),
             ("def apply(c):\n    c.commit()\n", ("ends the transaction",)),
             ("def apply(c):\n    c.exec_driver_sql('COMMIT')\n", ("ends the transaction",)),
+            (
+                "async def apply(c):\n    c.exec_driver_sql('SELECT 1')\n",
+                ("is a coroutine or a generator", "def"),
+            ),
+            ("def apply(c):\n    yield c.exec_driver_sql('SELECT 1')\n", ("is a coroutine or a generator",)),
             ("def apply(c):\n    raise SystemExit(0)\n", ("exit(0)",)),
             ("def apply(c):\n    c.exec_driver_sql('SELECT nope')\n", (":2:", "nope")),
         ],

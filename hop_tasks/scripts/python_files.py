@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import traceback
@@ -57,7 +58,7 @@ def run_python(connection: Connection, file: PatchFile, code: CodeType, root: Pa
                     f"{file.path}: there is no function {FUNCTION}(connection); {ROLLED_BACK}",
                     hint=f"define def {FUNCTION}(connection), or begin the name of a helper module with an underscore",
                 )
-            function(connection)
+            _refuse_unfinished(file, function(connection))
             stop_if_interrupted()
         except HopError:
             raise
@@ -123,6 +124,18 @@ def transaction_kept(connection: Connection, file: PatchFile) -> Iterator[None]:
     finally:
         for name, listener in listeners:
             event.remove(connection, name, listener)
+
+
+def _refuse_unfinished(file: PatchFile, returned: object) -> None:
+    """Refuses what `async def` and `yield` make of a function: calling it has run nothing of it."""
+    if inspect.iscoroutine(returned):
+        returned.close()  # or Python warns that nobody awaited it
+    elif not inspect.isgenerator(returned) and not inspect.isasyncgen(returned):
+        return
+    raise PatchError(
+        f"{file.path}: {FUNCTION}(connection) is a coroutine or a generator, of which nothing was run; {ROLLED_BACK}",
+        hint=f"write a plain def {FUNCTION}(connection), without async and yield",
+    )
 
 
 def _explain(file: PatchFile, error: Exception) -> PatchError:
