@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -99,7 +99,7 @@ class Stepper:
                         files += self._alone(journal, row, step)
         if not isinstance(steps[-1], TransactionStep):
             files += self.in_transaction(TransactionStep(()), finish, is_registered)
-        return files
+        return _by_file(files)
 
     def _plan(self, journal: Connection) -> tuple[StepRow, ...]:
         version = self.release.version
@@ -262,3 +262,12 @@ class Stepper:
         if not in_transaction:
             finish_step(journal, version, row)
         return run
+
+
+def _by_file(runs: Iterable[FileRun]) -> tuple[FileRun, ...]:
+    """One run for each file, also for those that were cut into several steps."""
+    found: dict[str, FileRun] = {}
+    for run in runs:
+        before = found.get(run.path, FileRun(run.path, 0.0, 0))
+        found[run.path] = FileRun(run.path, before.seconds + run.seconds, before.rows + run.rows)
+    return tuple(found.values())

@@ -209,14 +209,15 @@ def test_sessions_that_wait_for_other_steps_are_not_ended_for_being_idle(scene: 
     wait = "SELECT pg_sleep(0.7);\n"
     scene.files = {
         "01.sql": wait,
-        "02.sql": "VACUUM;\n",
+        "02.sql": "VACUUM;\nSELECT 1;\n",
         "03.sql": wait,
         "04.sql": "VACUUM;\n",
         "05.sql": f"{UNDECLARED}DO $$ BEGIN PERFORM pg_sleep(0.7); END $$;\n",
         "06.sql": wait,
     }
-    scene.deploy()
+    deployed = scene.deploy()
     assert set(scene.states) == {"done"}
+    assert [Path(run.path).name for run in deployed.files] == sorted(scene.files), "each once, however it was cut"
 
 
 def test_a_file_with_a_nul_byte_is_refused_with_its_place() -> None:
