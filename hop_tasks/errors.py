@@ -22,6 +22,7 @@
     │   └── BlockedError (19)          other sessions hold a lock that a patch file needs
     ├── ChecksError (9)            the project's tests failed
     ├── BackupError (10)           a backup could not be made, or must not be trusted
+    ├── OutputError (20)           done, but what there was to say could not be written
     └── InterruptedByUser (130)    Ctrl-C (143 for SIGTERM)
 """
 
@@ -178,6 +179,12 @@ class BackupError(HopError):
     """A backup could not be made, or must not be trusted."""
 
     exit_code = 10
+
+
+class OutputError(HopError):
+    """The command has done what it was to do; what it said could not be written."""
+
+    exit_code = 20
 
 
 class InterruptedByUser(HopError):

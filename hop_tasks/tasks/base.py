@@ -13,7 +13,7 @@ from invoke.parser.argument import Argument
 from invoke.tasks import Task, task
 
 from hop_tasks.errors import HopError, InterruptedByUser, ProjectError, UsageError
-from hop_tasks.tasks.console import flush, show, show_error
+from hop_tasks.tasks.console import flush, require_output, show, show_error
 
 if TYPE_CHECKING:
     from hop_tasks.database.interrupts import Interrupts
@@ -35,7 +35,9 @@ class HopTask(Task):  # type: ignore[type-arg]
         interrupts: Interrupts | None = None
         try:
             with obeying_signals() as interrupts:
-                return super().__call__(*args, **kwargs)
+                found = super().__call__(*args, **kwargs)
+                require_output()
+                return found
         except Exit:
             raise
         except KeyboardInterrupt as interrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
@@ -10,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from hop_tasks.errors import HopError
+from hop_tasks.errors import HopError, OutputError
 
 if TYPE_CHECKING:
     from hop_tasks.package import Synchronised
@@ -31,14 +32,57 @@ SOON_SECONDS = 0.1
 
 def show(text: str, style: str | None = None, *, file: TextIO | None = None) -> None:
     """One line, in one of STYLES on a terminal; nothing where the stream is closed."""
-    if file is not None and sys.stdout is not None:
-        sys.stdout.flush()
+    if file is not None:
+        flush()
     target = file or sys.stdout
     if target is None:
         return
     if style is not None and _has_colours(target):
         text = f"\x1b[{STYLES[style]}m{text}\x1b[0m"
-    print(text, file=target, flush=True)
+    _write(target, text, at_once=True)
+
+
+_lost: OSError | None = None
+
+
+def is_output_lost() -> bool:
+    """Whether standard output could not be written: its reader has ended, or the disk is full."""
+    return _lost is not None
+
+
+def require_output() -> None:
+    """Raises OutputError if something that was said is lost; not where its reader had enough, as `head` has."""
+    global _lost
+    flush()
+    lost, _lost = _lost, None
+    if lost is not None and lost.errno != errno.EPIPE:
+        raise OutputError(
+            f"the output could not be written ({lost.strerror}); what the command was to do is done",
+            hint="hop shows the state",
+        )
+
+
+def _write(stream: TextIO, text: str | None = None, *, at_once: bool) -> None:
+    """Print a line, or only flush. That nobody can be told is no reason to leave a database halfway."""
+    try:
+        if text is not None:
+            print(text, file=stream)
+        if at_once:
+            stream.flush()
+    except OSError as error:
+        _give_up(stream, error)
+
+
+def _give_up(stream: TextIO, error: OSError) -> None:
+    """Have all that comes, from the programs that hop starts too, and what Python still keeps, go nowhere."""
+    global _lost  # noqa: PLW0603
+    if stream is sys.stdout:
+        _lost = _lost or error
+    with suppress(OSError, ValueError):  # a stream of somebody else's has no descriptor
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+        stream.flush()
 
 
 def _has_colours(stream: TextIO) -> bool:
@@ -46,10 +90,9 @@ def _has_colours(stream: TextIO) -> bool:
 
 
 def flush() -> None:
-    """Have all that was shown appear now. Nobody may read it any more: whoever ends the program finds that out."""
+    """Have all that was shown appear now."""
     if sys.stdout is not None:
-        with suppress(OSError):
-            sys.stdout.flush()
+        _write(sys.stdout, at_once=True)
 
 
 def show_error(error: HopError) -> None:
@@ -107,7 +150,7 @@ class ConsoleReporter:
         if self._at_terminal or sys.stdout is None:
             show(text, style)
         else:
-            print(text)
+            _write(sys.stdout, text, at_once=False)
             _flush_soon(sys.stdout)
 
 
@@ -127,5 +170,5 @@ def _flush(stream: TextIO) -> None:
     global _flushing  # noqa: PLW0603
     # What is printed from here on starts another one, and what was printed before is flushed below.
     _flushing = None
-    with suppress(OSError, ValueError):  # nobody reads it any more, or it is closed: the next to write finds that out
-        stream.flush()
+    with suppress(ValueError):  # it is closed
+        _write(stream, at_once=True)
