@@ -61,6 +61,12 @@ class Project:
                 f"{folder} is in a project of half_orm's own tool ({HALF_ORM_CONFIG}), which hop has not taken over",
                 hint="hop init --dry-run says what taking it over does, and hop init does it",
             )
+        for root in (folder, *folder.parents):
+            if _is_clone_without_files(root):
+                raise ProjectError(
+                    f"{root} is a clone of which nothing is checked out: the branch that its origin names is not there",
+                    hint="git switch hop_main, or the branch of the releases; git branch --remotes shows them",
+                )
         raise ProjectError(
             f"{folder} is not in a project (no {SETTINGS_FILE} with [tool.hop] here or above)",
             hint="hop new NAME --devel, or hop init --devel in an existing repository",
@@ -150,6 +156,15 @@ def make_state_folder(root: Path) -> None:
     folder = root / STATE_FOLDER
     folder.mkdir(exist_ok=True)
     (folder / ".gitignore").write_text("*\n")
+
+
+def _is_clone_without_files(root: Path) -> bool:
+    """Whether this is what `git clone` makes of an origin whose HEAD names a branch that nobody has pushed."""
+    git = root / ".git"
+    try:
+        return list(root.iterdir()) == [git] and " refs/remotes/" in (git / "packed-refs").read_text()
+    except OSError:
+        return False
 
 
 def read_settings_file(path: Path) -> dict[str, Any] | None:

@@ -270,6 +270,14 @@ class TestPlace:
     def test_outside_a_project(self, play: Playground) -> None:
         look(play).fails(3, "not in a project", "hop new", "hop init")
 
+    def test_in_a_clone_of_which_nothing_is_checked_out(self, shelf: Shelf, play: Playground) -> None:
+        """As `git init --bare` makes an origin: its HEAD names a branch that nobody pushes."""
+        place = shelf.copy(shop, play)
+        play.git("init", "--quiet", "--bare", "--initial-branch=nobodys", "origin.git")
+        place.git("push", "--quiet", str(play.folder / "origin.git"), "hop_main")
+        play.git("clone", "--quiet", "origin.git", "empty")
+        look(play.inside("empty")).fails(3, "nothing is checked out", "git switch hop_main")
+
     def test_a_folder_that_nobody_may_write_to(self, shelf: Shelf, play: Playground) -> None:
         place = shelf.copy(applied, play)
         folders = [path for path in (place.folder, *place.folder.rglob("*")) if path.is_dir()]
