@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from invoke.context import Context
 
 from hop_tasks.tasks.base import find_project, hop_task, is_dry
-from hop_tasks.tasks.console import ConsoleReporter, listed, show
+from hop_tasks.tasks.console import ConsoleReporter, is_output_lost, listed, show
 
 if TYPE_CHECKING:
     from hop_tasks.project import Project
@@ -33,8 +33,10 @@ def watch(c: Context, run: str | None = None) -> None:
         with closing(rounds):
             for found in rounds:
                 if found.applied is not None:
-                    stays = f"the database stays as applied at {_clock(found)}"
+                    stays = f"what was applied last, at {_clock(found)}, is not taken back"
                 _show_round(project, found)
+                if is_output_lost():
+                    return  # nobody is left who could end it
     except Terminated:
         raise
     except KeyboardInterrupt:

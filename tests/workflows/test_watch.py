@@ -29,7 +29,7 @@ from tests.workflows.test_signals import is_alive, is_free, soon
 PATCHES = "Patches/0/0/1"
 FILE = f"{PATCHES}/01_customer.sql"
 ROUND = re.compile(r"\d\d:\d\d:\d\d (.*)\n")
-ENDED = "  ended; the database stays as applied at"
+ENDED = "  ended; what was applied last, at"
 LINES_SECONDS = 60
 
 LEAKING = """
