@@ -117,8 +117,9 @@ def _explained(name: str, what: str) -> Iterator[None]:
 
 
 def _place(error: Exception) -> str:
-    """File and line where it was raised."""
+    """File and line where it was raised; nothing where that is in here, or in Python's own import."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
-    return "" if last is None else f" ({last.tb_frame.f_code.co_filename}:{last.tb_lineno})"
+    file = "" if last is None else last.tb_frame.f_code.co_filename
+    return "" if last is None or file == __file__ or file.startswith("<") else f" ({file}:{last.tb_lineno})"

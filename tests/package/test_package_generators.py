@@ -89,7 +89,8 @@ def test_another_distribution_brings_a_generator(brings: Callable[[str, str], No
     ("module", "words"),
     [
         ("import nowhere\n", r"cannot be imported: ModuleNotFoundError: No module named 'nowhere' \(.*making\.py:1\)"),
-        ("", "cannot be imported: AttributeError: module 'making' has no attribute 'make'"),
+        ("", "cannot be imported: AttributeError: module 'making' has no attribute 'make'; nothing"),
+        ("def make(connection):\n    return {}\n", "failed: TypeError: .* 2 were given; nothing"),
         ("make = 5\n", "is no function"),
         ("def make(connection, release):\n    return 1 / 0\n", r"failed: ZeroDivisionError: .* \(.*making\.py:2\)"),
         ("def make(connection, release):\n    return {'a.py': b''}\n", "returned no texts"),
