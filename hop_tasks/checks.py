@@ -75,7 +75,8 @@ def run_checks(
     summary = next((line for line in reversed(lines) if line.strip()), "").strip("= ")
     if process.returncode and not found_none:
         raise ChecksError(
-            f"the tests failed ({shown} ended with code {process.returncode}: {summary or 'it printed nothing'})",
+            f"the tests failed ({shown} ended with code {process.returncode}: {summary or 'it printed nothing'}); "
+            "nothing was released",
             hint="correct them, commit, hop apply, hop release",
         )
     return ChecksRun(shown, summary, found_none)

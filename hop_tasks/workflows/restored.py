@@ -66,8 +66,9 @@ def require_able_to_replace(
     for name, sessions in open_on.items():
         if sessions and not force:
             listed = "; ".join(str(session) for session in sessions[:5])
+            count = "1 session is" if len(sessions) == 1 else f"{len(sessions)} sessions are"
             raise StateError(
-                f"{len(sessions)} sessions are open on {name}: {listed}; nothing was changed",
+                f"{count} open on {name}: {listed}; nothing was changed",
                 hint=f"stop the programs that use it, or {again} to end them",
             )
 

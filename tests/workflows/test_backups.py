@@ -366,7 +366,7 @@ class TestCommand:
         with closing(psycopg2.connect(url_beside(place, kept), application_name="auditor")) as auditor:
             for _ in range(2):
                 there = place.databases()
-                with pytest.raises(StateError, match=f"1 sessions are open on {kept}: auditor .*nothing was changed"):
+                with pytest.raises(StateError, match=f"1 session is open on {kept}: auditor .*nothing was changed"):
                     restored_at(place, kept)
                 assert place.databases() == there
                 auditor.cursor().execute("SELECT 1")
