@@ -167,6 +167,8 @@ def load_dump(connection: Connection, folder: Path) -> None:
                 _run(raw, _lexical(lines))
                 _run(raw, lines)
     connection.exec_driver_sql("RESET ALL")
+    # What the server said meanwhile, such as what a drop took along, is of no file of the user's.
+    del driver_connection(connection).notices[:]
 
 
 def hold_tables(connection: Connection) -> None:

@@ -6,8 +6,8 @@ The base is loaded and the patch files run in one transaction, so that a file th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -138,14 +138,33 @@ def _load(
                 f"other sessions hold locks in {name}: {others}; rolled back, the database is as it was",
                 hint="end their transactions, and try again",
             ) from error
-        complete_registry(connection)
-        note_own_writes(connection)
-        then(connection)
-        if version is not None:
-            generator = find_generator(project.settings.generator)
-            package = synchronise(project.package_folder, connection, generator, version)
+        with _alone_noted(workspace, admin, connection, own, kept):
+            complete_registry(connection)
+            note_own_writes(connection)
+            then(connection)
+            if version is not None:
+                generator = find_generator(project.settings.generator)
+                package = synchronise(project.package_folder, connection, generator, version)
         require_lock()
         checkpoint("load.before_commit")
         connection.commit()
         checkpoint("load.after_commit")
     return package, kept
+
+
+@contextmanager
+def _alone_noted(
+    workspace: Workspace, admin: Connection, connection: Connection, own: int, kept: str | None
+) -> Iterator[None]:
+    """Where this fails, have what is rolled back, which counts as written, not be taken for written by hand.
+
+    Only if nobody had written before, and nobody waits to write as soon as this is rolled back.
+    """
+    try:
+        yield
+    except HopError:
+        if kept is None and all(session.pid == own for session in sessions_on(admin, workspace.database.name)):
+            connection.close()
+            with suppress(DatabaseError):
+                note_writes(admin, workspace.database)
+        raise
