@@ -15,6 +15,7 @@ from hop_tasks.report import DEFAULT_REPORTER, Reporter
 from hop_tasks.snapshots import WORK
 from hop_tasks.templates import is_unknown, remove_test_leftovers
 from hop_tasks.workflows.bases import require_known_state
+from hop_tasks.workflows.roles import require_databases
 from hop_tasks.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -67,12 +68,13 @@ def open_bench(
         reporter: told what is done.
 
     Raises ModeError in production, and for a database that is stamped as production or may be; StateError for one of
-    another project, or one that hop does not know.
+    another project, or one that hop does not know; DatabaseError for a role that may not create databases.
     """
     project.require_development("pytest")
     workspace = Workspace.open(project, reporter)
     database, run = workspace.database, run or secrets.token_hex(8)
     with leasing(database, VERB) as (admin, leases):
+        require_databases(admin, "pytest")
         state = workspace.read_state(admin)
         if state is not None and (state.exists or is_unknown(database)):
             require_known_state(workspace, state, "pytest")

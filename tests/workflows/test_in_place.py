@@ -15,8 +15,11 @@ from sqlalchemy import make_url
 from hop_tasks.catalog import read_catalog
 from hop_tasks.database.engines import Database
 from hop_tasks.database.statements import server_version
+from hop_tasks.errors import DatabaseError
+from hop_tasks.library import open_bench
 from hop_tasks.snapshots import load_dump, write_dump
 from tests.playground import HOP, Playground
+from tests.workflows.calling import project_of
 from tests.workflows.shelf import CUSTOMER, SCHEMA, database_of, maintain
 from tests.workflows.sparing import await_
 
@@ -143,7 +146,13 @@ def test_rows_typed_in_are_kept_in_files(place: Playground) -> None:
     assert f"kept as scripts in {kept}" in said
     assert "typed in" in (kept / "data").read_text()
     assert place.sql("SELECT count(*) FROM customer") == [(0,)]
-    assert "kept" not in place.hop("apply").succeeds().out
+    place.write("Patches/0/0/1/02_bad.sql", "DROP TABLE customer;\nSELECT 1 / 0;\n")
+    place.hop("apply").fails(1, "division by zero")
+    (place.folder / "Patches/0/0/1/02_bad.sql").unlink()
+    said = place.hop("apply").succeeds().out
+    assert "before_apply" not in said, "what was rolled back was not written by hand"
+    assert "typed in" in (kept / "data").read_text()
+    assert "NOTICE" not in said, "nor did a file of the user's drop the registry"
     assert place.git("status", "--porcelain", "--", ".hop") == ""
     lines = {line.split()[0]: line for line in place.hop("snapshots").succeeds().out.splitlines()}
     shown = kept.relative_to(place.folder).as_posix()
@@ -213,8 +222,15 @@ def test_a_release_in_steps_that_fails_halfway_can_be_undone(place: Playground) 
     place.hop("undo").fails(7, "nothing is applied to undo")
 
 
+def make_bench(place: Playground) -> None:
+    with project_of(place) as project, open_bench(project):
+        pass
+
+
 def test_what_needs_a_database_of_its_own_is_refused(place: Playground) -> None:
     place.hop("apply").succeeds()
     place.commit("package")
     place.hop("release").fails(5, "may not create one (CREATEDB)", "nothing was changed")
     assert place.git("branch", "--show-current") == "hop_0.0.1"
+    with pytest.raises(DatabaseError, match=r"pytest needs a database of its own.*CREATEDB, by a superuser"):
+        make_bench(place)
