@@ -150,6 +150,7 @@ def test_tasks_with_a_step_of_its_own(project: Playground) -> None:
     done = project.invoke("hotfix", "vat", "CREATE TABLE vat (rate numeric)").succeeds()
     assert "released 0.0.1 as " in done.out
     assert project.releases() == ["0.0.0", "0.0.1"]
+    project.invoke("hotfix", "typo", "CREATE TABEL vat ()").fails(1, "01_typo.sql:1:8", "rolled back")
 
 
 def test_a_probe_of_readiness(project: Playground) -> None:
