@@ -82,7 +82,8 @@ def list_snapshots(project: Project) -> SnapshotList:
     project.require_devel("snapshots")
     target = resolve_target(project)
     if target.place is None:
-        return SnapshotList(target.database, problem=DatabaseError(f"{target}", hint="hop server"))
+        away = DatabaseError(f"the embedded server, which has {target.database}, is not running", hint="hop server")
+        return SnapshotList(target.database, problem=away)
     database = Database(target.place, project.settings.maintenance_database)
     repository = Repository.open(project.root)
     needed = needed_releases(repository)
