@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 Body = TypeVar("Body", bound=Callable[..., Any])
 
+
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+"""What an operating system answers where the machine, and no program, is to be mended."""
 
 LOCK_WAIT_HELP = "seconds to wait for another hop on the same database; the setting lock_wait by default"
 
@@ -47,6 +51,8 @@ class HopTask(Task):  # type: ignore[type-arg]
             # A statement that was cancelled fails, too.
             if interrupts is not None and interrupts.number is not None:
                 raise _interrupted(interrupts.number) from error
+            if isinstance(error, OSError) and error.errno in OF_THE_DISK:
+                error = _refused_by_the_disk(error)
             if not isinstance(error, HopError):
                 raise
             show_error(error)
@@ -114,6 +120,14 @@ def lock_wait_flag(text: str | None) -> float | None:
         return parse_seconds(text)
     except ValueError as error:
         raise UsageError(f"--lock-wait {text!r}: {error}; nothing was changed", hint="--lock-wait 60") from None
+
+
+def _refused_by_the_disk(error: OSError) -> HopError:
+    place = f"{error.filename}: " if error.filename is not None else ""
+    return HopError(
+        f"{place}{error.strerror}; what was begun was rolled back, what was finished stays",
+        hint="make room for it, or let hop write there, and try again; hop shows the state",
+    )
 
 
 def _interrupted(number: int) -> Exit:
