@@ -11,6 +11,7 @@ from hop_tasks.scripts.files import (
 from hop_tasks.scripts.leaving_out import has_statements, without_outer_transaction, without_statements
 from hop_tasks.scripts.nontransactional import Probe
 from hop_tasks.scripts.outcomes import ROLLED_BACK, failing_with
+from hop_tasks.scripts.passed_over import passed_over
 from hop_tasks.scripts.probes import Outcome, clean_up_failure, look_after, look_before, verify
 from hop_tasks.scripts.psql_files import run_psql
 from hop_tasks.scripts.runner import (
@@ -49,6 +50,7 @@ __all__ = [
     "look_before",
     "names_as_in",
     "order_files",
+    "passed_over",
     "patch_folders",
     "read_folder",
     "run_psql",

@@ -14,7 +14,7 @@ from hop_tasks.package import Synchronised, generated_files, merge_versions
 from hop_tasks.project import Project
 from hop_tasks.report import DEFAULT_REPORTER, Reporter
 from hop_tasks.repository import Repository
-from hop_tasks.scripts import FileRun, check_scripts, read_folder
+from hop_tasks.scripts import FileRun, check_scripts, passed_over, read_folder
 from hop_tasks.versions import Version
 from hop_tasks.workflows.bases import ensure_base, require_known_state
 from hop_tasks.workflows.deploying import Deployed, deploy
@@ -86,6 +86,7 @@ def _apply(
     reporter: Reporter,
 ) -> AppliedRelease:
     release = read_work_tree(project, repository, version)
+    warn_of_passed_over(project, version, reporter)
     workspace = Workspace.open(project, reporter, repository)
     with (
         sparing(workspace) as spares,
@@ -158,6 +159,12 @@ def read_work_tree(project: Project, repository: Repository, version: Version) -
         author=None if commit is None else repository.author(commit),
         root=lambda: Path(project.root),
     )
+
+
+def warn_of_passed_over(project: Project, version: Version, reporter: Reporter) -> None:
+    """Name what is in the folders of a release in preparation and looks as if it were run, such as `02_x.slq`."""
+    for said in passed_over(project.root, version):
+        reporter.warn(said)
 
 
 def rebase_on_main(project: Project, repository: Repository, reporter: Reporter) -> str | None:

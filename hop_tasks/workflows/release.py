@@ -20,7 +20,13 @@ from hop_tasks.report import DEFAULT_REPORTER, Reporter
 from hop_tasks.repository import Origin, Repository, adopted_release, object_reader
 from hop_tasks.scripts import PatchFile, order_files, patch_folders
 from hop_tasks.versions import Version
-from hop_tasks.workflows.apply import merged_base, read_work_tree, rebase_on_main, release_in_preparation
+from hop_tasks.workflows.apply import (
+    merged_base,
+    read_work_tree,
+    rebase_on_main,
+    release_in_preparation,
+    warn_of_passed_over,
+)
 from hop_tasks.workflows.bases import are_as_released, ensure_base, require_known_state
 from hop_tasks.workflows.deploying import deploy
 from hop_tasks.workflows.finishing import finish_release, interrupted_release, note_commit
@@ -108,6 +114,7 @@ def release_prepared(
         base_version = merged_base(repository, version)
         _require_history_untouched(repository, base_version)
         release = read_work_tree(project, repository, version)
+        warn_of_passed_over(project, version, reporter)
         _require_committed(repository, release)
         workspace = Workspace.open(project, reporter)
         with sparing(workspace, again=False) as spares, workspace.locked("release") as admin:

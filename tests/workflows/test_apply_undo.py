@@ -89,7 +89,18 @@ class TestAgainAndAgain:
         place.hop("prepare", "-l", "patch").succeeds()
         log = "INSERT INTO log (what) VALUES ('{}');\n"
         place.write("Patches/pre/a.sql", "CREATE TABLE log (n serial, what text);\n" + log.format("pre"))
-        for name in ("10.sql", "2.sql", "B.sql", "a.sql", "z/no.sql", "_no.sql", ".no.sql", "no.txt", "no.sql~"):
+        for name in (
+            "10.sql",
+            "2.sql",
+            "B.sql",
+            "a.sql",
+            "z/no.sql",
+            "_no.sql",
+            ".no.sql",
+            "no.txt",
+            "no.sql~",
+            "no.slq",
+        ):
             place.write(f"Patches/0/0/1/{name}", log.format(name))
         place.write("Patches/post/a.sql", log.format("post"))
         # A Python patch imports its neighbour and the project's package, which knows the base's tables.
@@ -103,7 +114,9 @@ class TestAgainAndAgain:
             "    count = len(connection.execute(select(t_product.c.id)).all())\n"
             "    connection.execute(text('INSERT INTO log (what) VALUES (:what)'), {'what': f'{NAME} {count}'})\n",
         )
-        place.hop("apply").succeeds()
+        applied = place.hop("apply").succeeds()
+        passed_over = "warning: Patches/0/0/1/no.slq is not run: .slq is none of .sql, .py, .psql"
+        assert [line.strip() for line in applied.err.splitlines()] == [passed_over]
         assert [row[0] for row in place.sql("SELECT what FROM log ORDER BY n")] == [
             "pre", "10.sql", "2.sql", "B.sql", "a.sql", "python 3", "post",
         ]  # fmt: skip
