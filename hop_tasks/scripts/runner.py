@@ -35,6 +35,10 @@ SEARCHED_SCHEMAS = """
 """The search path as it is in force: what "$user" stands for depends on the role, which a file may have set too."""
 
 
+DRIVER_STYLE = "SET DateStyle TO ISO"
+"""As the driver has it when it connects, whatever the role's or the database's is: it can read times in no other."""
+
+
 @dataclass(frozen=True)
 class FileRun:
     """What running one file came to: its path, seconds, and rows inserted, updated or deleted (SQL files only)."""
@@ -120,6 +124,7 @@ def run_transaction(
         started = time.perf_counter()
         rows = 0
         if isinstance(part.program, CodeType):
+            connection.exec_driver_sql(DRIVER_STYLE)
             run_python(connection.core, part.file, part.program, root())
         else:
             if part.settings:
@@ -191,8 +196,7 @@ def _freshen(connection: Connection) -> None:
     """The session as it was when it began, and not ended for being idle: others may work for long before it goes on."""
     if not driver_connection(connection).closed:
         connection.exec_driver_sql("DISCARD ALL")
-        # As the driver does when it connects: it can read times in no other style.
-        connection.exec_driver_sql("SET DateStyle TO ISO")
+        connection.exec_driver_sql(DRIVER_STYLE)
         settle_session(connection, pooled=True)
 
 
