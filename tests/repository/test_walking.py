@@ -139,7 +139,7 @@ def test_a_submodule_is_not_there_for_any_version_of_git() -> None:
     """Later versions than that of this machine answer as git-cat-file(1) says, `<oid> SP submodule LF`."""
     answers = f"{'a' * 40} submodule\n{'b' * 40} blob 2\nhi\n"
     with subprocess.Popen(
-        [sys.executable, "-c", "import sys; sys.stdout.write(sys.argv[1]); sys.stdin.read()", answers],
+        [sys.executable, "-c", "import sys; print(sys.argv[1], end='', flush=True); sys.stdin.read()", answers],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
