@@ -88,9 +88,21 @@ class HopProgram(Program):
         try:
             parse(*arguments)
         except ParseError as error:
-            text = re.sub(r"<Argument: ([\w-]+)[^>]*>", r"--\1", str(error)).rstrip("!. ")
-            explained = UsageError(text, hint="hop --list, or hop COMMAND --help")
+            explained = self._explain(error)
             raise Exit(f"hop: {explained}", code=explained.exit_code) from error
+
+    def _explain(self, error: ParseError) -> UsageError:
+        """What was not understood, and what may have been meant."""
+        text = re.sub(r"<Argument: ([\w-]+)[^>]*>", r"--\1", str(error)).rstrip("!. ")
+        command, flags = (error.context.name, error.context.flag_names()) if error.context else (None, ())
+        unknown = re.fullmatch("No idea what '(.+)' is", text)
+        if unknown:
+            import difflib
+
+            known = flags if unknown[1].startswith("-") else self.collection.task_names
+            meant = difflib.get_close_matches(unknown[1], known, n=1)
+            text += "".join(f"; did you mean {word}?" for word in meant)
+        return UsageError(text, hint=f"hop {command} --help" if command else "hop --list, or hop COMMAND --help")
 
 
 def _project_folder() -> Path:

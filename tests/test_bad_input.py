@@ -202,7 +202,8 @@ class TestServer:
             assert "secret" not in found.out + found.err
 
     def test_wrong_url(self, unchanged: Playground) -> None:
-        for url in ("mysql://root@localhost/x", "not a url, my secret"):
+        uneven, wordy = "postgresql:///x?host=a,b&port=1,2,3", "postgresql://u:secret@h/x?port=y"
+        for url in ("mysql://root@localhost/x", "not a url, my secret", uneven, wordy):
             found = replace(unchanged, url=url).hop("apply").fails(3, "HOP_DATABASE_URL")
             assert "secret" not in found.err
 

@@ -70,7 +70,15 @@ def parse_url(text: str, source: str, *, default_database: str) -> URL:
     if isinstance(password, str):
         url = url.difference_update_query(["password"]).set(password=password)
     # SQLAlchemy 2.1 reads a bare postgresql:// as psycopg 3.
-    return url.set(drivername=DRIVER, database=url.database or default_database)
+    url = url.set(drivername=DRIVER, database=url.database or default_database)
+    try:
+        url.get_dialect()().create_connect_args(url)
+    except ArgumentError as error:
+        raise ProjectError(
+            f"{source} holds a URL that leads nowhere: {error}",
+            hint="write postgresql://user@host:5432/database, or ?host=a,b&port=5432,5433",
+        ) from None
+    return url
 
 
 def read_address(text: str, source: str, *, default_database: str) -> Address:

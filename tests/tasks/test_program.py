@@ -217,8 +217,21 @@ class TestTypos:
     def test_a_line_says_what_was_not_understood(self, hop: Hop, arguments: str, word: str) -> None:
         code, out, err = hop(*arguments.split())
         assert (code, out) == (2, "")
-        assert re.fullmatch(r"hop: [^\n]+[^!.]\. Next: [^\n]+\n", err)
+        assert re.fullmatch(r"hop: [^\n]+[^!.?][.?] Next: [^\n]+\n", err)
         assert word in err
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            ("aply", "; did you mean apply? Next: hop --list, or hop COMMAND --help"),
+            ("--lst", "; did you mean --list? Next: hop --list, or hop COMMAND --help"),
+            ("upgrade --dry-rn", "; did you mean --dry-run? Next: hop upgrade --help"),
+            ("upgrade --no-fech", "; did you mean --no-fetch? Next: hop upgrade --help"),
+            ("upgrade 1.0.0", "'1.0.0' is. Next: hop upgrade --help"),
+        ],
+    )
+    def test_what_is_near_is_offered(self, hop: Hop, arguments: str, said: str) -> None:
+        assert said in hop(*arguments.split())[2]
 
     def test_the_script_ends_so_too(self, nowhere: Playground) -> None:
         nowhere.hop("a-typo").fails(2, "'a-typo'", "hop --list")
