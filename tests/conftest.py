@@ -19,6 +19,7 @@ from sqlalchemy import make_url
 import hop_tasks
 from hop_tasks.database.admin import drop_database, marked_databases
 from hop_tasks.database.engines import Database
+from hop_tasks.database.statements import server_version
 from tests.playground import NO_SPARE, Playground
 from tests.scratch import write_to_memory
 from tests.servers import available_servers
@@ -104,6 +105,13 @@ def server_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of a server's maintenance database; the server is stopped at the end."""
     with request.param.running() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def server_major(server_url: str) -> int:
+    """The major version of the server, such as 18."""
+    with Database(make_url(server_url)).administer() as admin:
+        return server_version(admin) // 10_000
 
 
 @pytest.fixture

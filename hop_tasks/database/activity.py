@@ -7,10 +7,12 @@ somebody wrote. Counters that were lost in a crash differ as well, and then the 
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from hop_tasks.database.engines import Database
 from hop_tasks.database.sessions import await_end_of_sessions
+from hop_tasks.database.statements import server_version
 
 if TYPE_CHECKING:
     from hop_tasks.database.connections import Connection
@@ -32,14 +34,31 @@ UNCOUNTED = -1
 OWN_SESSION_SECONDS = 0.5
 """Seconds in which the server sees that a session of this process was closed."""
 
+SHARED_COUNTERS = 150_000
+"""Since PostgreSQL 15 sessions count in shared memory. Before, they told a process of the server's, the statistics
+collector, and a reader is content with what that one wrote half a second ago (PGSTAT_STAT_INTERVAL in pgstat.c)."""
+
+COLLECTED_SECONDS = 0.75
+"""That half second, and what the collector may be behind."""
+
 
 def note_writes(admin: Connection, database: Database) -> None:
     """Note how many rows have been written so far to a database that only hop has been in."""
-    # The counters of a session are complete once it has ended.
-    await_end_of_sessions(admin, database.name)
+    _await_counters(admin, database)
     if not _note(database):
-        await_end_of_sessions(admin, database.name, seconds=OWN_SESSION_SECONDS)
+        _await_counters(admin, database, seconds=OWN_SESSION_SECONDS)
         _note(database)
+
+
+def _await_counters(admin: Connection, database: Database, *, seconds: float = 2.0, but: int | None = None) -> bool:
+    """Wait until the counters are complete, as those of a session are once it has ended; False if one goes on.
+
+    The backend `but` may go on.
+    """
+    ended = await_end_of_sessions(admin, database.name, seconds=seconds, but=but)
+    if server_version(admin) < SHARED_COUNTERS:
+        time.sleep(COLLECTED_SECONDS)
+    return ended
 
 
 def _note(database: Database) -> bool:
@@ -87,7 +106,7 @@ def written_since(admin: Connection, database: Database, *, but: int | None = No
     To be asked of a database that no program can come back to, for the counters of a session that goes on are late.
     The backend `but`, which has written nothing, may be on it.
     """
-    if not await_end_of_sessions(admin, database.name, but=but):
+    if not _await_counters(admin, database, but=but):
         return True
     with database.connect() as connection:
         if not _has_note(connection):

@@ -16,6 +16,7 @@ from sqlalchemy import URL, create_engine, make_url
 from sqlalchemy.pool import NullPool
 
 from hop_tasks.database import embedded
+from hop_tasks.database.admin import STRATEGY_SINCE
 from hop_tasks.database.clients import VARIABLES
 from hop_tasks.report import LoggingReporter
 from tests.benchmarks.machine import file_system
@@ -86,10 +87,16 @@ class Server:
 
     def create(self, database: str, template: str | None = None) -> None:
         """A database, empty or as another one; what was there under this name is gone."""
-        copied = f' TEMPLATE "{template}" STRATEGY file_copy' if template else ""
+        made = self.clone(database, template) if template else f'CREATE DATABASE "{database}"'
         drop = f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)'
         # Nobody is to pay for what another has not yet written to the disk.
-        self.execute(drop, f'CREATE DATABASE "{database}"{copied}', "CHECKPOINT")
+        self.execute(drop, made, "CHECKPOINT")
+
+    def clone(self, database: str, template: str) -> str:
+        """The statement that makes a database as another one the fastest way."""
+        ((version,),) = self.execute("SELECT current_setting('server_version_num')::integer")
+        strategy = " STRATEGY file_copy" if version >= STRATEGY_SINCE else ""
+        return f'CREATE DATABASE "{database}" TEMPLATE "{template}"{strategy}'
 
     def drop(self, database: str) -> None:
         self.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')

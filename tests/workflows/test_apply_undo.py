@@ -422,7 +422,9 @@ def quoted(name: str) -> str:
 
 
 class TestLeftovers:
-    def test_what_a_kill_left_half_made_is_removed_by_the_next_command(self, shelf: Shelf, play: Playground) -> None:
+    def test_what_a_kill_left_half_made_is_removed_by_the_next_command(
+        self, shelf: Shelf, play: Playground, server_major: int
+    ) -> None:
         place = shelf.copy(applied, play)
         there = place.databases()
         place.write("Patches/0/0/1/02_long.sql", "CREATE TABLE long ();\nSELECT pg_sleep(100);\n")
@@ -432,8 +434,9 @@ class TestLeftovers:
         process.communicate(timeout=60)
         assert work in place.databases() - there
         assert tables(place) == ["customer", "product"]
-        # The server ends the statement of a client that is gone.
-        self.await_end(place, work)
+        if server_major >= 14:
+            # The server ends the statement of a client that is gone; before, the next command does.
+            self.await_end(place, work)
         (place.folder / "Patches/0/0/1/02_long.sql").unlink()
         place.hop("apply").succeeds()
         assert place.databases() == there

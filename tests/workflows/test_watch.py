@@ -274,7 +274,7 @@ class TestEnds:
         assert is_free(place)
 
     @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="there is no /proc")
-    def test_it_or_its_process_is_killed(self, place: Playground) -> None:
+    def test_it_or_its_process_is_killed(self, place: Playground, server_major: int) -> None:
         """The process of the rounds is replaced, and the round that it had was one that failed; none outlives hop."""
         with watching(place) as watch:
             watch.round()
@@ -288,7 +288,9 @@ class TestEnds:
             below = children(watch.process.pid)
             watch.process.kill()
             soon(lambda: not any(is_alive(pid) for pid in below))
-            soon(lambda: sessions(place) == [])
+            if server_major >= 14:
+                # Before, the server goes on with the statement of a client that is gone, until the next command.
+                soon(lambda: sessions(place) == [])
         assert place.releases() == ["0.0.0", "0.0.1"]
         assert is_free(place)
 

@@ -93,7 +93,7 @@ class CloneFloor(PsqlDeveloper):
     def _clone(self) -> tuple[str, ...]:
         return (
             f'DROP DATABASE "{self.database}";',
-            f'CREATE DATABASE "{self.database}" TEMPLATE "{self.base}" STRATEGY file_copy;',
+            f"{self.server.clone(self.database, self.base)};",
         )
 
 

@@ -52,8 +52,7 @@ def _floor(bench: Bench, patch: Patch, base: str) -> Command:
     folder.mkdir(exist_ok=True)
     proof = server.name("proof")
     (folder / "clone.sql").write_text(
-        f'CREATE DATABASE "{proof}" TEMPLATE "{base}" STRATEGY file_copy;\n'
-        f"\\connect {proof}\nBEGIN;\n{patch.sql}COMMIT;\n",
+        f"{server.clone(proof, base)};\n\\connect {proof}\nBEGIN;\n{patch.sql}COMMIT;\n",
         "utf-8",
     )
     script = f'"$1" -X -q -v ON_ERROR_STOP=1 -d {server.url.database} -f clone.sql && "$2" -s -f schema.sql'
