@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from hop_tasks.backups.notes import Backup, Kind
-from hop_tasks.database.clients import find_client, run_client
+from hop_tasks.database.archives import restore_archive
+from hop_tasks.database.clients import find_client
 from hop_tasks.database.engines import Database
 from hop_tasks.errors import BackupError, DatabaseError
 
@@ -13,7 +14,7 @@ from hop_tasks.errors import BackupError, DatabaseError
 def restore_backup(
     backup: Backup, target: Database, *, server_version: int, programs: Path | None, jobs: int = 1
 ) -> None:
-    """Restore a sound backup into the empty database `target`; it stops at the first error.
+    """Restore a sound backup into the empty database `target`, the whole of it.
 
     Args:
         backup: one that `find_damage` found nothing wrong with, and that pg_restore reads.
@@ -26,12 +27,9 @@ def restore_backup(
     """
     newest = max(server_version, backup.tool_version or backup.server_version)
     program = find_client("pg_restore", newest, folder=programs)
-    # It connects only when given a database; the empty one leaves all to the environment.
-    arguments = ["--exit-on-error", "--dbname="]
-    if backup.kind is Kind.DIRECTORY:
-        arguments.append(f"--jobs={jobs}")
+    options = [f"--jobs={jobs}"] if backup.kind is Kind.DIRECTORY else []
     try:
-        run_client(program, [*arguments, str(backup.path)], target.address)
+        restore_archive(program, options, backup.path, target.address, server_version=server_version)
     except DatabaseError as error:
         raise BackupError(
             f"backup {backup.path} could not be restored: {error.message}; the database serves as before",

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from hop_tasks.checkpoints import checkpoint
+from hop_tasks.database.archives import TRANSACTION_TIMEOUT_SINCE
 from hop_tasks.database.clients import find_client, run_client
 from hop_tasks.database.engines import Database, driver_connection
-from hop_tasks.database.statements import execute
+from hop_tasks.database.statements import execute, server_version
 from hop_tasks.errors import DatabaseError
 from hop_tasks.snapshots.dump_folders import RELEASE_FILE, SECTIONS, begin_dump, finish_dump, is_whole
 from hop_tasks.versions import Version
@@ -39,6 +40,10 @@ KEY_LINE = re.compile(rb"\\(?:un)?restrict \w+\n?")
 
 LEXICAL_LINE = re.compile(rb"SET (client_encoding|standard_conforming_strings) = [^;\n]+;\n")
 """What is near the beginning of each script, and says how the rest of it is to be read."""
+
+HEAD_LINE = re.compile(rb"\n|--|\\restrict |SET |SELECT pg_catalog\.set_config\(")
+TIMEOUT_LINE = re.compile(rb"SET transaction_timeout = [^;\n]+;\n")
+"""How lines of a script begin before its first object; and one that servers before PostgreSQL 17 do not know."""
 
 END_OF_ROWS = b"\\.\n"
 
@@ -158,12 +163,14 @@ def load_dump(connection: Connection, folder: Path) -> None:
     wipe(connection)
     checkpoint("load.wiped")
     raw = driver_connection(connection)
+    known = server_version(connection) >= TRANSACTION_TIMEOUT_SINCE
     for section in SECTIONS:
         with (folder / section).open("rb") as script:
             if section == ROWS:
-                _run_rows(raw, script)
+                _run_rows(raw, script, known)
             else:
                 lines = _without_key(list(script))
+                lines = lines if known else _without_timeout(lines)
                 _run(raw, _lexical(lines))
                 _run(raw, lines)
     connection.exec_driver_sql("RESET ALL")
@@ -222,7 +229,17 @@ def _without_key(lines: list[bytes]) -> list[bytes]:
     return [line for number, line in enumerate(lines) if number not in (first, last)]
 
 
-def _run_rows(raw: DriverConnection, script: IO[bytes]) -> None:
+def _without_timeout(lines: list[bytes]) -> list[bytes]:
+    """A script that does not set transaction_timeout at its head; a function may do so."""
+    for number, line in enumerate(lines):
+        if TIMEOUT_LINE.fullmatch(line):
+            return [*lines[:number], *lines[number + 1 :]]
+        if not HEAD_LINE.match(line):
+            break
+    return lines
+
+
+def _run_rows(raw: DriverConnection, script: IO[bytes], known: bool) -> None:
     pending: list[bytes] = []
     for line in script:
         if COPY_LINE.fullmatch(line):
@@ -230,7 +247,7 @@ def _run_rows(raw: DriverConnection, script: IO[bytes]) -> None:
             pending = []
             with raw.cursor() as cursor:
                 cursor.copy_expert(line, _Rows(script))
-        elif not KEY_LINE.fullmatch(line):
+        elif not KEY_LINE.fullmatch(line) and (known or not TIMEOUT_LINE.fullmatch(line)):
             pending.append(line)
     _run(raw, pending)
 

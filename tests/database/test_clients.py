@@ -17,6 +17,7 @@ from psycopg2 import sql
 from sqlalchemy import URL
 
 from hop_tasks.database import embedded
+from hop_tasks.database.archives import restore_archive
 from hop_tasks.database.clients import find_client, run_client
 from hop_tasks.errors import DatabaseError
 from tests.database.connecting import execute
@@ -49,8 +50,30 @@ def test_databases_of_any_name_are_dumped_and_restored(odd: URL, version: int, t
     dump = tmp_path / "it is.dump"
     assert run_client(find_client("pg_dump", version), ["--format=custom"], odd, stdout=dump) == ""
     execute(odd, sql.SQL("DROP TABLE t"))
-    run_client(find_client("pg_restore", version), ["--exit-on-error", "--dbname=", str(dump)], odd)
+    restore_archive(find_client("pg_restore", version), [], dump, odd, server_version=version)
     assert execute(odd, sql.SQL("SELECT n FROM t")) == [(42,)]
+
+
+@for_embedded
+@pytest.mark.every_server
+@pytest.mark.parametrize(("form", "options"), [("custom", []), ("directory", ["--jobs=2"])])
+def test_newer_programs_restore_to_older_servers(
+    url: URL, version: int, database_name: str, tmp_path: Path, form: str, options: list[str]
+) -> None:
+    """They set at the beginning what a server before PostgreSQL 17 does not know; any other error is one."""
+    place, archive = url.set(database=database_name), tmp_path / "archive"
+    execute(url, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database_name)))
+    for table in ("a", "b", "c"):
+        execute(place, sql.SQL("CREATE TABLE {} AS SELECT 42 AS n").format(sql.Identifier(table)))
+    programs = embedded.binaries()
+    run_client(programs / "pg_dump", [f"--format={form}", f"--file={archive}"], place)
+    execute(place, sql.SQL("DROP TABLE a, b, c"))
+    restore_archive(programs / "pg_restore", options, archive, place, server_version=version)
+    assert execute(place, sql.SQL("SELECT a.n, b.n, c.n FROM a, b, c")) == [(42, 42, 42)]
+    execute(place, sql.SQL("DROP TABLE a"))
+    with pytest.raises(DatabaseError, match=r'ERROR: +relation "[bc]" already exists') as raised:
+        restore_archive(programs / "pg_restore", options, archive, place, server_version=version)
+    assert "transaction_timeout" not in " ".join(raised.value.details)
 
 
 def test_input_comes_from_bytes_or_a_file_or_nowhere(url: URL, psql: Path, tmp_path: Path) -> None:

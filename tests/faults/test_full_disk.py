@@ -260,7 +260,7 @@ class TestBackups:
             assert "backing up" not in found.out
             self.as_at_first(place, disk)
             attempts = attempts_of(place)
-            disk.leave(200)
+            disk.leave(220)
             found = place.hop("upgrade").fails(10, "No space left on device", "nothing was changed")
             assert "backing up" in found.out
             self.as_at_first(place, disk)

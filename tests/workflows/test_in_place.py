@@ -13,6 +13,7 @@ from psycopg2.errors import LockNotAvailable
 from sqlalchemy import make_url
 
 from hop_tasks.catalog import read_catalog
+from hop_tasks.database import embedded
 from hop_tasks.database.engines import Database
 from hop_tasks.database.statements import server_version
 from hop_tasks.errors import DatabaseError
@@ -30,6 +31,7 @@ VALUES (NULL, NULL), (E'a\\tb\\\\c\\n\\\\.\\nCOPY odd FROM stdin;', '\\x00ff'), 
 CREATE FUNCTION twice(value integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
 PERFORM '
+SET transaction_timeout = 0;
 \\.
 COPY public.odd (id) FROM stdin;
 \\restrict abc
@@ -79,7 +81,10 @@ def modules(place: Playground) -> dict[str, str]:
 
 
 @pytest.mark.every_server
-def test_again_and_again_and_back_and_said_once(place: Playground) -> None:
+@pytest.mark.parametrize("programs", ["own", "newest"])
+def test_again_and_again_and_back_and_said_once(place: Playground, programs: str) -> None:
+    if programs == "newest":
+        place = place.with_variables(HOP_CLIENT_PROGRAMS=str(embedded.binaries()))
     base, package = state(place), modules(place)
     said = place.hop("apply").succeeds().out
     assert "may not create databases" in said

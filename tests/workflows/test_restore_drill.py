@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from hop_tasks.database import embedded
 from tests.playground import Playground
 from tests.workflows.backing import backup_of, everything, restored_at
 from tests.workflows.diary import Diary
@@ -102,9 +103,11 @@ def rich(place: Playground, roles: dict[str, str]) -> Playground:
 
 
 @pytest.mark.every_server
-@pytest.mark.parametrize("kind", ["custom", "directory"])
-def test_all_is_as_it_was(shelf: Shelf, play: Playground, roles: dict[str, str], kind: str) -> None:
+@pytest.mark.parametrize(("kind", "programs"), [("custom", "own"), ("directory", "own"), ("directory", "newest")])
+def test_all_is_as_it_was(shelf: Shelf, play: Playground, roles: dict[str, str], kind: str, programs: str) -> None:
     place = rich(shelf.copy(production, play).with_variables(HOP_BACKUP_FORMAT=kind), roles)
+    if programs == "newest":
+        place = place.with_variables(HOP_CLIENT_PROGRAMS=str(embedded.binaries()))
     before = everything(place)
     backup = backup_of(place)
     assert backup.path.is_dir() == (kind == "directory")
