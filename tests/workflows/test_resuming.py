@@ -79,7 +79,9 @@ class TestTheLockIsLost:
     def test_the_release_is_rolled_back(self, production: Playground, tmp_path: Path) -> None:
         production.hop("upgrade", "--to", "0.0.1").succeeds()
         with stopped_at(production, "deploy.before_registry", tmp_path, "upgrade") as process:
-            production.sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+            holder = f"FROM pg_stat_activity WHERE application_name LIKE 'hop upgrade {database_of(production)} %'"
+            while production.sql(f"SELECT pg_terminate_backend(pid) {holder}"):
+                time.sleep(0.01)
             (tmp_path / "go").touch()
             out, err = process.communicate(timeout=60)
         assert process.returncode == 8, f"{out}\n{err}"
