@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 from sqlalchemy import make_url
 
+from tests.database.connecting import connect
 from tests.warm import STOVE, WarmProcess
 
 SCRIPTS = Path(sys.executable).parent
@@ -140,7 +140,8 @@ class Playground:
 
     def sql(self, statement: str, url: str | None = None) -> list[tuple[Any, ...]]:
         """The rows of a statement, which is committed."""
-        with closing(psycopg2.connect(url or self.url)) as connection:
+        # By its parts: SQLAlchemy 2.0 writes no percent signs into the name of a database.
+        with closing(connect(make_url(url or self.url))) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute(statement)
