@@ -16,6 +16,7 @@ from hop_tasks.checkpoints import checkpoint
 from hop_tasks.database.applications import at_work_on, holder_application
 from hop_tasks.database.engines import Database
 from hop_tasks.database.poolers import require_own_session, shared_session
+from hop_tasks.database.sessions import CLOSING_SECONDS
 from hop_tasks.database.statements import server_version
 from hop_tasks.errors import LockedError
 
@@ -161,7 +162,8 @@ def _condition(connection: Connection, pid: int) -> str:
 def _acquire(
     connection: Connection, name: str, key: int, purpose: str, wait: float, tell: Callable[[str], None]
 ) -> None:
-    deadline = time.monotonic() + wait
+    # The session of a hop that was killed goes a little later.
+    deadline = time.monotonic() + max(wait, CLOSING_SECONDS)
     told: set[int] = set()
     missed = False
     while not connection.exec_driver_sql("SELECT pg_try_advisory_lock(%s)", (key,)).scalar_one():
@@ -177,7 +179,7 @@ def _acquire(
                 f"another hop is at work on {name}{waited}: {holder or 'it has just ended'}; nothing was changed",
                 hint=f"wait for it, or hop {purpose} --lock-wait {_longer(wait)}{ending}",
             )
-        if holder and holder.pid not in told:
+        if wait and holder and holder.pid not in told:
             told.add(holder.pid)
             tell(f"waiting up to {math.ceil(left)} s for another hop on {name}: {holder}")
         time.sleep(min(POLL_SECONDS, max(left, 0.0)))

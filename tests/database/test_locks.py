@@ -111,6 +111,17 @@ class TestHolder:
 
 
 class TestWaiting:
+    def test_one_whose_session_is_just_ending_is_in_nobodys_way(self, database: Database) -> None:
+        """As that of a hop that was killed is."""
+        told: list[str] = []
+        with other_holder(database, "killed") as session:
+            ending = threading.Timer(0.2, session.close)
+            ending.start()
+            with locked(database, "apply", tell=told.append):
+                require_lock()
+            ending.join()
+        assert told == []
+
     def test_whom_it_waits_for_is_said_once_for_each(self, database: Database) -> None:
         told: list[str] = []
         entered = threading.Event()
