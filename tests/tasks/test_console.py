@@ -101,7 +101,7 @@ def test_a_command_whose_log_is_on_a_full_disk_does_what_it_was_to_do_and_says_s
 
 
 def test_a_full_disk_is_no_fault_of_hops_and_ends_in_a_line() -> None:
-    code = WORKING.replace('show("the end")', "open('/dev/full', 'w', buffering=1).write('too much\\n')")
+    code = WORKING.replace('show("the end")', "open('/dev/full', 'wb', buffering=0).write(b'too much')")
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert found.stderr == (
         "hop: No space left on device; what was begun was rolled back, what was finished stays. "
