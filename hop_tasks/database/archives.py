@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hop_tasks.database.addresses import Address
-from hop_tasks.database.clients import client_version, run_client
+from hop_tasks.database.clients import client_version, failure, run_to_end
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
+
+IGNORED = "errors ignored on restore"
+"""What pg_restore says at its end, where errors are no reason to stop."""
 
 TRANSACTION_TIMEOUT_SINCE = 170000
 """transaction_timeout exists since PostgreSQL 17; pg_restore sets it from then on, whatever the server."""
 
 UNKNOWN_TIMEOUT = re.compile(r"could not execute query: .*\nCommand was: SET transaction_timeout = 0;\n")
+FIRST_WORDS = re.compile(r"^(?:pg_restore:|error:|[ ])+$", re.MULTILINE)
 
 
 def restore_archive(
@@ -37,4 +42,8 @@ def restore_archive(
     knows_more = server_version < TRANSACTION_TIMEOUT_SINCE <= (client_version(program) or 0)
     # It connects only when given a database; the empty one leaves all to the environment.
     options = ["--dbname=", *([] if knows_more else ["--exit-on-error"]), *arguments]
-    run_client(program, [*options, str(archive)], place, excused=UNKNOWN_TIMEOUT if knows_more else None)
+    ended = run_to_end(program, [*options, str(archive)], place)
+    # Several processes of it may write at once, and their first words get mixed up.
+    messages, times = UNKNOWN_TIMEOUT.subn("\n", ended.messages)
+    if ended.code != 0 and (IGNORED not in messages or messages.count("error:") > times):
+        raise failure(program, replace(ended, messages=FIRST_WORDS.sub("", messages)))

@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -71,9 +72,14 @@ LINES_SHOWN = 20
 PATIENCE = 5.0
 ERROR_LINE = re.compile(r"\b(error|fatal|panic):", re.IGNORECASE)
 
-FIRST_WORDS = re.compile(r"^(?:pg_restore:|error:|[ ])+$", re.MULTILINE)
-IGNORED = "errors ignored on restore"
-"""What pg_restore says at its end, where errors are no reason to stop."""
+
+@dataclass(frozen=True)
+class Ended:
+    """How a client program has ended: its exit code, what it printed, and its messages, without the password."""
+
+    code: int
+    output: str
+    messages: str
 
 
 def find_client(name: str, server_version: int, *, folder: Path | None = None) -> Path:
@@ -140,7 +146,6 @@ def run_client(
     *,
     stdin: bytes | IO[bytes] | None = None,
     stdout: Path | None = None,
-    excused: re.Pattern[str] | None = None,
 ) -> str:
     """Run a client program to its end, connected to a database; it never asks for a password.
 
@@ -150,12 +155,26 @@ def run_client(
         place: where to connect to.
         stdin: what the program reads, as bytes or an open file; nothing by default.
         stdout: the file that gets the program's output; it is overwritten.
-        excused: errors of a pg_restore that goes on after errors, without their first words, that are none.
 
     Returns what it printed; with `stdout`, its messages.
 
     Raises DatabaseError if it fails. If hop is interrupted, it is ended before the exception goes on.
     """
+    ended = run_to_end(program, arguments, place, stdin=stdin, stdout=stdout)
+    if ended.code != 0:
+        raise failure(program, ended)
+    return ended.messages if stdout is not None else ended.output
+
+
+def run_to_end(
+    program: Path,
+    arguments: Sequence[str],
+    place: Address | URL,
+    *,
+    stdin: bytes | IO[bytes] | None = None,
+    stdout: Path | None = None,
+) -> Ended:
+    """The same, whether it fails or not. Raises DatabaseError if it cannot be started."""
     environment = client_environment(place)
     # Its messages are read here.
     environment["LANGUAGE"] = "C"
@@ -180,21 +199,18 @@ def run_client(
             ) from error
         output, messages = process.communicate(given)
     text = masked(messages.decode("utf-8", "replace"), environment.get("PGPASSWORD"))
-    failed = process.returncode != 0
-    if failed and excused is not None:
-        # Several processes of pg_restore may write at once, and their first words get mixed up.
-        text, times = excused.subn("\n", text)
-        failed = IGNORED not in text or text.count("error:") > times
-        text = FIRST_WORDS.sub("", text)
-    if failed:
-        lines = [line for line in text.splitlines() if line.strip()]
-        telling = [line for line in lines if ERROR_LINE.search(line)] or lines or [f"exit code {process.returncode}"]
-        raise DatabaseError(
-            f"{program.name} failed: {telling[0 if excused else -1].strip()}",
-            hint=f"mend what {program.name} says, and run the command again",
-            details=lines[-LINES_SHOWN:],
-        )
-    return text if stdout is not None else output.decode("utf-8", "replace")
+    return Ended(process.returncode, (output or b"").decode("utf-8", "replace"), text)
+
+
+def failure(program: Path, ended: Ended) -> DatabaseError:
+    """The error for a program that failed, with the first that it says, of which others are consequences."""
+    lines = [line for line in ended.messages.splitlines() if line.strip()]
+    telling = [line for line in lines if ERROR_LINE.search(line)] or lines[-1:] or [f"exit code {ended.code}"]
+    return DatabaseError(
+        f"{program.name} failed: {telling[0].strip()}",
+        hint=f"mend what {program.name} says, and run the command again",
+        details=lines[-LINES_SHOWN:],
+    )
 
 
 @contextlib.contextmanager

@@ -78,7 +78,7 @@ def locked(
     Args:
         database: the database that is about to change.
         purpose: the verb of what is being done, shown to whoever meets the lock.
-        wait: seconds to wait for another holder.
+        wait: seconds to wait for another holder; half a second at least, for one that is just ending.
         tell: told who is waited for, once for each.
 
     Raises LockedError that names the holder, DatabaseError behind a pooler that gives each statement another session.
